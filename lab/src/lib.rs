@@ -1,0 +1,8 @@
+//! A VPC in a process: EC2, Auto Scaling, STS, CloudWatch and the part of the Kubernetes API that Headroom uses, on loopback.
+
+pub mod aws;
+pub mod clock;
+pub mod kube;
+pub mod node;
+pub mod scenario;
+pub mod world;
