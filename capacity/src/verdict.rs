@@ -44,6 +44,8 @@ pub enum Reason {
     PoolNotGrowing,
     /// `DISABLE_NETWORK_RESOURCE_PROVISIONING` or IMDS-only: ipamd never allocates.
     ProvisioningDisabled,
+    /// A pod of the node asked the CNI for an address and got none, and still has none.
+    AssignFailed,
     /// Every branch ENI of the node is used or cooling.
     BranchEniLimit,
     /// Every Windows pod address is used.
@@ -60,7 +62,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, for pre-registered metrics and generated docs.
-    pub const ALL: [Reason; 16] = [
+    pub const ALL: [Reason; 17] = [
         Reason::InstanceIpLimit,
         Reason::CoolingDown,
         Reason::SubnetExhausted,
@@ -71,6 +73,7 @@ impl Reason {
         Reason::Claimed,
         Reason::PoolNotGrowing,
         Reason::ProvisioningDisabled,
+        Reason::AssignFailed,
         Reason::BranchEniLimit,
         Reason::WindowsIpLimit,
         Reason::UnknownInstanceType,
@@ -93,6 +96,7 @@ impl Reason {
             Reason::Claimed => "no pod IP left: free IPs are claimed by pods on their way",
             Reason::PoolNotGrowing => "no pod IP left: warm-pool targets keep the pool from growing",
             Reason::ProvisioningDisabled => "no pod IP left: ipamd's provisioning is disabled",
+            Reason::AssignFailed => "no pod IP left: CNI failed to assign one to a pod of this node",
             Reason::BranchEniLimit => "no branch ENI left: limit of the instance type reached",
             Reason::WindowsIpLimit => "no pod IP left: Windows node's primary ENI is full",
             Reason::UnknownInstanceType => "pod IP capacity unknown: instance type has no known limits",
@@ -116,6 +120,7 @@ impl Reason {
             Reason::Claimed => "claimed",
             Reason::PoolNotGrowing => "pool_not_growing",
             Reason::ProvisioningDisabled => "provisioning_disabled",
+            Reason::AssignFailed => "assign_failed",
             Reason::BranchEniLimit => "branch_eni_limit",
             Reason::WindowsIpLimit => "windows_ip_limit",
             Reason::UnknownInstanceType => "unknown_instance_type",
