@@ -25,6 +25,8 @@ pub enum Event {
     Reply(Reply),
     /// `spec.unschedulable` changed.
     Cordoned(bool),
+    /// The reconcile found an ENI that ipamd did not attach itself, the trunk for example (`nodeIPPoolReconcile`).
+    Discovered(NewEni),
 }
 
 /// What ipamd does.
@@ -157,6 +159,9 @@ pub struct Config {
     pub primary_subnet: SubnetId,
     /// `ENIConfig.spec.subnet`, under custom networking.
     pub eni_config_subnet: Option<SubnetId>,
+    /// Subnets whose `kubernetes.io/role/cni` tag is `0`: with subnet discovery, ENIs there hold a slot and give no address
+    /// (`excludedENIBasedOnSubnetTags`).
+    pub excluded_subnets: Vec<SubnetId>,
 }
 
 /// ipamd's state.
@@ -183,6 +188,51 @@ impl Ipamd {
     pub fn stats(&self, _now: Time) -> PoolStats {
         unimplemented!("capacity-ipamd")
     }
+
+    /// Pods that hold an address, by UID.
+    #[must_use]
+    pub fn pods(&self) -> Vec<(PodUid, Ipv4Addr)> {
+        unimplemented!("capacity-ipamd")
+    }
+
+    /// The ENIs in the data store, by id.
+    #[must_use]
+    pub fn enis(&self) -> Vec<EniView> {
+        unimplemented!("capacity-ipamd")
+    }
+
+    /// Whether an EC2 call is in flight: the loop is blocked, and a [`Event::Tick`] does nothing.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        unimplemented!("capacity-ipamd")
+    }
+
+    /// Until when ipamd asks EC2 for nothing after it was refused addresses; `None` when it is not backing off.
+    #[must_use]
+    pub fn back_off_until(&self, _now: Time) -> Option<Time> {
+        unimplemented!("capacity-ipamd")
+    }
+}
+
+/// One ENI as the introspection endpoint shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EniView {
+    /// The ENI.
+    pub id: EniId,
+    /// Its subnet.
+    pub subnet: SubnetId,
+    /// Device index, 0 for the primary ENI.
+    pub device_index: u32,
+    /// Whether it is the primary ENI.
+    pub primary: bool,
+    /// Whether it is the trunk.
+    pub trunk: bool,
+    /// Whether its subnet is excluded: it gives no address.
+    pub excluded: bool,
+    /// /32s and /28s on it, ascending.
+    pub blocks: Vec<Cidr>,
+    /// Addresses held by pods.
+    pub assigned: Ips,
 }
 
 /// The pool in numbers.
