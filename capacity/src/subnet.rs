@@ -1,5 +1,6 @@
 //! A subnet's addresses, one owner each.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use thiserror::Error;
@@ -18,8 +19,26 @@ impl Cidr {
     ///
     /// # Errors
     /// When the text is not an address, a slash and a length up to 32, or host bits are set.
-    pub fn parse(_text: &str) -> Result<Cidr, CidrError> {
-        unimplemented!("capacity-budget")
+    pub fn parse(text: &str) -> Result<Cidr, CidrError> {
+        let fail = |why| CidrError { text: text.to_owned(), why };
+        let (base, len) = text.split_once('/').ok_or_else(|| fail("no '/'"))?;
+        let base: Ipv4Addr = base.parse().map_err(|_| fail("the part before '/' is not an IPv4 address"))?;
+        let len: u8 = len.parse().map_err(|_| fail("the length is not a number"))?;
+        if len > 32 {
+            return Err(fail("the length is above 32"));
+        }
+        let cidr = Cidr { base, len };
+        if u32::from(base) & !cidr.mask() != 0 { Err(fail("host bits are set")) } else { Ok(cidr) }
+    }
+
+    /// Whether `ip` is one of its addresses.
+    #[must_use]
+    pub fn contains(self, ip: Ipv4Addr) -> bool {
+        u32::from(ip) & self.mask() == u32::from(self.base)
+    }
+
+    fn mask(self) -> u32 {
+        u32::MAX.checked_shl(32 - u32::from(self.len)).unwrap_or(0)
     }
 
     /// First address.
@@ -32,6 +51,12 @@ impl Cidr {
     #[must_use]
     pub const fn len(self) -> u8 {
         self.len
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.base, self.len)
     }
 }
 
