@@ -65,6 +65,13 @@ impl InstanceLimits {
     pub fn supports_prefixes(&self) -> bool {
         self.bare_metal || self.hypervisor == Hypervisor::Nitro
     }
+
+    /// max-pods as EKS sets it where nobody says otherwise: a pod for each secondary address, and two on the host's network
+    /// (header of CNI `misc/eni-max-pods.txt`).
+    #[must_use]
+    pub fn default_max_pods(&self) -> u32 {
+        self.enis.get() * self.ipv4_per_eni.saturating_sub(1) + 2
+    }
 }
 
 /// The table's row for `instance_type`, for example `"c5.xlarge"`; `None` for a type that neither table knows.
