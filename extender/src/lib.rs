@@ -1,1 +1,15 @@
-//! stub
+//! Keeps pods off nodes that cannot give them an IP: kube-scheduler's HTTP extender.
+//!
+//! ```text
+//! cluster events ──> index ──publish──> Snapshot ─┐
+//!        (one writer task)                        ├─> filter ──> wire ──> kube-scheduler
+//!                     claims of pods on their way ┘
+//! ```
+//!
+//! Decisions (`index`, `filter`, `claims`) are plain values and functions: time comes in as an argument and nothing waits. The
+//! shells (`run`, `http`) hold all the waiting.
+
+pub mod config;
+mod run;
+
+pub use run::{Handle, Options, RunError, run};

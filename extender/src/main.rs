@@ -1,2 +1,3 @@
-//! stub
+//! See the library.
+
 fn main() {}

@@ -1,0 +1,235 @@
+//! What the watches tell.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use headroom_capacity::budget::NodeKind;
+use headroom_capacity::ids::PodUid;
+use headroom_capacity::settings::{CniSettings, SettingProblem};
+use headroom_capacity::time::Time;
+use headroom_capacity::verdict::Demand;
+
+/// One kind of object that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// core/v1 Node.
+    Node,
+    /// core/v1 Pod.
+    Pod,
+    /// vpcresources.k8s.aws/v1alpha1 CNINode.
+    CniNode,
+    /// crd.k8s.amazonaws.com/v1alpha1 ENIConfig.
+    EniConfig,
+    /// apps/v1 DaemonSet kube-system/aws-node.
+    AwsNode,
+    /// core/v1 Event with reason `FailedCreatePodSandBox`.
+    SandboxEvent,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 6] =
+        [Kind::Node, Kind::Pod, Kind::CniNode, Kind::EniConfig, Kind::AwsNode, Kind::SandboxEvent];
+
+    /// The metric label, also used in logs and by `/readyz`.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Kind::Node => "node",
+            Kind::Pod => "pod",
+            Kind::CniNode => "cninode",
+            Kind::EniConfig => "eniconfig",
+            Kind::AwsNode => "aws_node",
+            Kind::SandboxEvent => "sandbox_event",
+        }
+    }
+
+    /// Whether the kind comes from a CRD that a cluster need not have.
+    #[must_use]
+    pub const fn is_optional(self) -> bool {
+        matches!(self, Kind::CniNode | Kind::EniConfig)
+    }
+}
+
+/// Something that changed in the cluster, or in our view of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A node is there or changed.
+    NodeApplied(Box<Node>),
+    /// A node is gone, by name.
+    NodeDeleted(Arc<str>),
+    /// A pod is there or changed.
+    PodApplied(Box<Pod>),
+    /// A pod is gone.
+    PodDeleted(PodUid),
+    /// A CNINode is there or changed.
+    CniNodeApplied(CniNode),
+    /// A CNINode is gone, by name.
+    CniNodeDeleted(Arc<str>),
+    /// An ENIConfig is there or changed.
+    EniConfigApplied(EniConfig),
+    /// An ENIConfig is gone, by name.
+    EniConfigDeleted(Arc<str>),
+    /// aws-node's settings, and what ipamd makes of the values it does not accept.
+    CniSettings {
+        /// The effective settings.
+        settings: Box<CniSettings>,
+        /// Values that ipamd replaces.
+        problems: Vec<SettingProblem>,
+    },
+    /// kubelet could not create a pod's sandbox.
+    SandboxFailed(SandboxFailure),
+    /// An object could not be decoded and was skipped; what was known of it stays.
+    Undecodable {
+        /// Its kind.
+        kind: Kind,
+        /// `namespace/name`, or the name alone where there is no namespace.
+        object: String,
+        /// The decoder's message.
+        error: String,
+    },
+    /// The list of this kind is complete; sent again after each new list.
+    Synced {
+        /// The kind.
+        kind: Kind,
+        /// The API server does not serve the kind: its CRD is not installed.
+        absent: bool,
+    },
+    /// The watch failed and will be tried again after a pause.
+    WatchFailed {
+        /// The kind.
+        kind: Kind,
+        /// What failed.
+        class: ErrorClass,
+        /// The client's message.
+        error: String,
+    },
+    /// A watch that had failed runs again.
+    WatchRecovered(Kind),
+}
+
+/// What of a watch failed: a closed set for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The initial list.
+    List,
+    /// The start of a watch.
+    Start,
+    /// The running watch's connection.
+    Stream,
+    /// The API server ended the watch with an error, 410 Gone for one.
+    Server,
+    /// An object could not be decoded.
+    Decode,
+}
+
+impl ErrorClass {
+    /// All classes.
+    pub const ALL: [ErrorClass; 5] =
+        [ErrorClass::List, ErrorClass::Start, ErrorClass::Stream, ErrorClass::Server, ErrorClass::Decode];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            ErrorClass::List => "list",
+            ErrorClass::Start => "start",
+            ErrorClass::Stream => "stream",
+            ErrorClass::Server => "server",
+            ErrorClass::Decode => "decode",
+        }
+    }
+}
+
+/// A node, without anything that does not bear on pod IPs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// `metadata.name`.
+    pub name: Arc<str>,
+    /// Label `node.kubernetes.io/instance-type`.
+    pub instance_type: Option<Arc<str>>,
+    /// Label `topology.kubernetes.io/zone`.
+    pub zone: Option<Arc<str>>,
+    /// `spec.providerID`, for example `aws:///eu-west-1a/i-0123456789abcdef0`.
+    pub provider_id: Option<Arc<str>>,
+    /// Who gives its pods their addresses.
+    pub kind: NodeKind,
+    /// `status.capacity.pods`; 0 where kubelet has not reported yet.
+    pub max_pods: u32,
+    /// `status.allocatable["vpc.amazonaws.com/pod-eni"]`.
+    pub pod_enis: Option<u32>,
+    /// `status.allocatable["vpc.amazonaws.com/PrivateIPv4Address"]`.
+    pub windows_ips: Option<u32>,
+    /// `spec.unschedulable`: cordoned.
+    pub unschedulable: bool,
+    /// Label `vpc.amazonaws.com/has-trunk-attached=true`, from before CNINode.
+    pub trunk_label: bool,
+    /// All labels: `ENI_CONFIG_LABEL_DEF` may name any of them.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations whose value could name an ENIConfig: `ENI_CONFIG_ANNOTATION_DEF` may name any of them.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A pod, likewise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// `metadata.uid`.
+    pub uid: PodUid,
+    /// `metadata.namespace`.
+    pub namespace: Arc<str>,
+    /// `metadata.name`.
+    pub name: Arc<str>,
+    /// `metadata.resourceVersion`, 0 where it is not a number.
+    pub resource_version: u64,
+    /// `spec.nodeName`.
+    pub node: Option<Arc<str>>,
+    /// `status.nominatedNodeName`.
+    pub nominated_node: Option<Arc<str>>,
+    /// `spec.priority`, 0 where unset.
+    pub priority: i32,
+    /// What kind of address it needs.
+    pub demand: Demand,
+    /// Whether `status.podIP` is set.
+    pub has_ip: bool,
+    /// Succeeded or Failed: kubelet has torn its sandbox down, although `status.podIP` stays.
+    pub terminal: bool,
+    /// `metadata.deletionTimestamp` is set; it keeps its address until it is gone.
+    pub deleting: bool,
+    /// Condition `PodScheduled` is False: the last scheduling attempt failed.
+    pub schedule_failed: bool,
+}
+
+/// A CNINode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CniNode {
+    /// The node's name.
+    pub name: Arc<str>,
+    /// Feature `SecurityGroupsForPods`: a trunk ENI is attached or asked for.
+    pub security_groups_for_pods: bool,
+    /// Feature `CustomNetworking`: the ENIConfig's name.
+    pub eni_config: Option<Arc<str>>,
+}
+
+/// An ENIConfig.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EniConfig {
+    /// Its name.
+    pub name: Arc<str>,
+    /// `spec.subnet`.
+    pub subnet: Option<Arc<str>>,
+}
+
+/// kubelet's `FailedCreatePodSandBox`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxFailure {
+    /// The pod.
+    pub pod: PodUid,
+    /// The reporting kubelet's node, where the event names it.
+    pub node: Option<Arc<str>>,
+    /// When it was last seen, milliseconds since the Unix epoch.
+    pub at: Time,
+    /// The CNI had no address to assign, as far as its message tells.
+    pub ip_cause: bool,
+    /// kubelet's message.
+    pub message: Arc<str>,
+}

@@ -1,0 +1,153 @@
+//! Pod -> domain event.
+
+use std::collections::BTreeMap;
+
+use headroom_capacity::ids::PodUid;
+use headroom_capacity::verdict::Demand;
+use kube::api::Object;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::event::{Event, Pod};
+
+/// The extended resource by which a pod asks for a branch ENI (VPC resource controller `pkg/config/type.go`).
+pub(crate) const POD_ENI: &str = "vpc.amazonaws.com/pod-eni";
+/// The extended resource by which a Windows pod asks for an address (likewise).
+pub(crate) const WINDOWS_IP: &str = "vpc.amazonaws.com/PrivateIPv4Address";
+
+/// What kind of address a pod needs, from `spec.hostNetwork` and the names of the resources that its containers and init
+/// containers request or limit. Admission puts the branch-ENI and Windows resources there, and kube-scheduler and ipamd go by them.
+pub fn demand<'a>(host_network: bool, resources: impl IntoIterator<Item = &'a str>) -> Demand {
+    if host_network {
+        return Demand::None;
+    }
+    let special = |name| match name {
+        POD_ENI => Some(Demand::BranchEni),
+        WINDOWS_IP => Some(Demand::WindowsIp),
+        _ => None,
+    };
+    resources.into_iter().find_map(special).unwrap_or(Demand::PodIp)
+}
+
+/// A Pod decoded only as far as needed.
+pub(crate) type RawPod = Object<PodSpec, PodStatus>;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PodSpec {
+    node_name: Option<String>,
+    host_network: Option<bool>,
+    priority: Option<i32>,
+    containers: Option<Vec<Container>>,
+    init_containers: Option<Vec<Container>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Container {
+    resources: Option<Resources>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Resources {
+    limits: Option<BTreeMap<String, IgnoredAny>>,
+    requests: Option<BTreeMap<String, IgnoredAny>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PodStatus {
+    phase: Option<String>,
+    #[serde(rename = "podIP")]
+    pod_ip: Option<String>,
+    nominated_node_name: Option<String>,
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+}
+
+pub(crate) fn applied(raw: RawPod) -> Option<Event> {
+    let RawPod { metadata, spec, status, .. } = raw;
+    let status = status.unwrap_or_default();
+    let demand = demand(spec.host_network.unwrap_or(false), resource_names(&spec));
+    let present = |text: Option<String>| text.filter(|text| !text.is_empty());
+    Some(Event::PodApplied(Box::new(Pod {
+        uid: PodUid::from(metadata.uid?),
+        namespace: metadata.namespace.unwrap_or_default().into(),
+        name: metadata.name?.into(),
+        resource_version: metadata.resource_version.and_then(|version| version.parse().ok()).unwrap_or(0),
+        node: present(spec.node_name).map(Into::into),
+        nominated_node: present(status.nominated_node_name).map(Into::into),
+        priority: spec.priority.unwrap_or(0),
+        demand,
+        has_ip: present(status.pod_ip).is_some(),
+        terminal: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
+        deleting: metadata.deletion_timestamp.is_some(),
+        schedule_failed: status
+            .conditions
+            .unwrap_or_default()
+            .iter()
+            .any(|condition| condition.kind == "PodScheduled" && condition.status == "False"),
+    })))
+}
+
+fn resource_names(spec: &PodSpec) -> impl Iterator<Item = &str> {
+    let containers = spec.containers.iter().chain(&spec.init_containers).flatten();
+    containers.filter_map(|container| container.resources.as_ref()).flat_map(|resources| {
+        resources.limits.iter().chain(&resources.requests).flat_map(BTreeMap::keys).map(String::as_str)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn decode(spec: serde_json::Value, status: serde_json::Value) -> Pod {
+        let raw = json!({
+            "metadata": {"uid": "u1", "namespace": "default", "name": "web-0", "resourceVersion": "41"},
+            "spec": spec, "status": status,
+        });
+        match applied(serde_json::from_value(raw).unwrap()) {
+            Some(Event::PodApplied(pod)) => *pod,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_pending_pod_waits_for_a_node_and_for_an_ip() {
+        let pod = decode(
+            json!({"containers": null, "priority": 7}),
+            json!({"phase": "Pending", "nominatedNodeName": "n2",
+                "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}),
+        );
+        assert_eq!((pod.node, pod.has_ip, pod.terminal), (None, false, false));
+        assert_eq!((pod.nominated_node.as_deref(), pod.priority, pod.resource_version), (Some("n2"), 7, 41));
+        assert!(pod.schedule_failed);
+        assert_eq!(pod.demand, Demand::PodIp);
+    }
+
+    #[test]
+    fn a_finished_pod_is_terminal_although_its_ip_stays_in_the_status() {
+        let pod = decode(json!({"nodeName": "n1"}), json!({"phase": "Succeeded", "podIP": "10.0.0.7"}));
+        assert!(pod.terminal && pod.has_ip && !pod.schedule_failed);
+    }
+
+    #[test]
+    fn demand_follows_host_network_and_the_injected_resources() {
+        let with = |name: &str| json!({"containers": [{}, {"resources": {"requests": {name: "1"}}}]});
+        let of = |spec| decode(spec, json!({})).demand;
+        assert_eq!(of(json!({"hostNetwork": true})), Demand::None);
+        assert_eq!(of(with("vpc.amazonaws.com/pod-eni")), Demand::BranchEni);
+        assert_eq!(of(with("vpc.amazonaws.com/PrivateIPv4Address")), Demand::WindowsIp);
+        assert_eq!(of(with("cpu")), Demand::PodIp);
+        let init = json!({"initContainers": [{"resources": {"limits": {"vpc.amazonaws.com/pod-eni": 1}}}]});
+        assert_eq!(of(init), Demand::BranchEni);
+    }
+}

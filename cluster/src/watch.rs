@@ -1,0 +1,234 @@
+//! One task per kind: list, watch, back off, resume.
+
+mod known;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::ApiResource;
+use kube::core::DeserializeGuard;
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{self, DefaultBackoff, watcher};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use crate::connect::Client;
+use crate::event::{ErrorClass, Event, Kind};
+use crate::{cni, node, pod, sandbox};
+use known::Known;
+
+/// Enough for a page of a list (500 objects) of each kind; a full channel makes the watches wait, never lose.
+const CHANNEL_EVENTS: usize = 4096;
+/// How long an API server that does not serve a kind is left alone before it is asked again: CRDs come with add-ons, rarely.
+const ABSENT_RETRY: Duration = Duration::from_secs(60);
+/// A resumed watch says nothing until something changes. Longer than the connect timeout, so that silence means success.
+const RECOVERED_AFTER: Duration = Duration::from_secs(10);
+
+/// Running watches: where their events arrive, and the futures that must be polled for it, one per kind. None of them ends
+/// before the receiver is dropped.
+#[allow(missing_debug_implementations, reason = "futures have nothing to show")]
+pub struct Watch {
+    /// Events of all kinds; the order within a kind is the API server's.
+    pub events: mpsc::Receiver<Event>,
+    /// One task per kind, for the caller to spawn and supervise.
+    pub tasks: Vec<(Kind, BoxFuture<'static, ()>)>,
+}
+
+/// Watches everything that bears on pod IPs.
+#[must_use]
+pub fn watch(client: &Client) -> Watch {
+    let (sender, events) = mpsc::channel(CHANNEL_EVENTS);
+    let all = watcher::Config::default();
+    let aws_node = all.clone().fields("metadata.name=aws-node");
+    let sandbox_events = all.clone().fields("reason=FailedCreatePodSandBox");
+    let nodes = Api::all_with(client.clone(), &ApiResource::erase::<core::Node>(&()));
+    let pods = Api::all_with(client.clone(), &ApiResource::erase::<core::Pod>(&()));
+    let cni_nodes = Api::all_with(client.clone(), &cni::cni_node_resource());
+    let eni_configs = Api::all_with(client.clone(), &cni::eni_config_resource());
+    let daemon_sets = Api::<DeserializeGuard<DaemonSet>>::namespaced(client.clone(), "kube-system");
+    let reported = Api::<DeserializeGuard<core::Event>>::all(client.clone());
+    let gone_node = |name| Some(Event::NodeDeleted(name));
+    let gone_pod = |uid: Arc<str>| Some(Event::PodDeleted(uid.into()));
+    let gone_cni_node = |name| Some(Event::CniNodeDeleted(name));
+    let gone_eni_config = |name| Some(Event::EniConfigDeleted(name));
+    let task = |kind| Task { kind, out: sender.clone() };
+    let tasks = vec![
+        (Kind::Node, task(Kind::Node).run(nodes, all.clone(), node::applied, gone_node).boxed()),
+        (Kind::Pod, task(Kind::Pod).run(pods, all.clone(), pod::applied, gone_pod).boxed()),
+        (Kind::CniNode, task(Kind::CniNode).run(cni_nodes, all.clone(), cni::cni_node, gone_cni_node).boxed()),
+        (Kind::EniConfig, task(Kind::EniConfig).run(eni_configs, all, cni::eni_config, gone_eni_config).boxed()),
+        (Kind::AwsNode, task(Kind::AwsNode).run(daemon_sets, aws_node, cni::settings, |_| None).boxed()),
+        (
+            Kind::SandboxEvent,
+            task(Kind::SandboxEvent).run(reported, sandbox_events, sandbox::applied, |_| None).boxed(),
+        ),
+    ];
+    Watch { events, tasks }
+}
+
+/// The receiver is gone: nobody wants events any more.
+struct Closed;
+
+struct Task {
+    kind: Kind,
+    out: mpsc::Sender<Event>,
+}
+
+impl Task {
+    async fn run<K>(
+        self,
+        api: Api<DeserializeGuard<K>>,
+        config: watcher::Config,
+        applied: fn(K) -> Option<Event>,
+        gone: fn(Arc<str>) -> Option<Event>,
+    ) where
+        K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+        K::DynamicType: Clone,
+    {
+        let mut backoff = DefaultBackoff::default();
+        let mut known = Known::default();
+        let mut failing = false;
+        let mut stream = watcher(api.clone(), config.clone()).boxed();
+        loop {
+            let quiet = if failing && !known.listing() { RECOVERED_AFTER } else { Duration::MAX };
+            let step = match tokio::time::timeout(quiet, stream.next()).await {
+                Err(_quiet) => {
+                    failing = false;
+                    self.send(Event::WatchRecovered(self.kind)).await
+                }
+                Ok(Some(Ok(event))) => {
+                    // `Init` is only the intention to list.
+                    if failing && !matches!(event, watcher::Event::Init) {
+                        failing = false;
+                        backoff.reset();
+                        if self.send(Event::WatchRecovered(self.kind)).await.is_err() {
+                            return;
+                        }
+                    }
+                    self.forward(event, &mut known, applied, gone).await
+                }
+                Ok(Some(Err(error))) => {
+                    if must_relist(&error) {
+                        stream = watcher(api.clone(), config.clone()).boxed();
+                    }
+                    let absent = self.kind.is_optional() && is_not_found(&error);
+                    failing = !absent;
+                    self.failed(&error, absent, &mut backoff).await
+                }
+                Ok(None) => return,
+            };
+            if step.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn forward<K: Resource>(
+        &self,
+        event: watcher::Event<DeserializeGuard<K>>,
+        known: &mut Known,
+        applied: fn(K) -> Option<Event>,
+        gone: fn(Arc<str>) -> Option<Event>,
+    ) -> Result<(), Closed> {
+        match event {
+            watcher::Event::Init => known.begin(),
+            watcher::Event::InitApply(object) | watcher::Event::Apply(object) => {
+                if let Some(key) = self.key(object.meta()) {
+                    known.insert(key);
+                }
+                self.apply(object, applied).await?;
+            }
+            watcher::Event::Delete(object) => {
+                if let Some(key) = self.key(object.meta()) {
+                    known.remove(&key);
+                    self.send_some(gone(key)).await?;
+                }
+            }
+            watcher::Event::InitDone => {
+                for key in known.finish() {
+                    self.send_some(gone(key)).await?;
+                }
+                self.send(Event::Synced { kind: self.kind, absent: false }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply<K: Resource>(
+        &self,
+        object: DeserializeGuard<K>,
+        applied: fn(K) -> Option<Event>,
+    ) -> Result<(), Closed> {
+        match object.0 {
+            Ok(object) => self.send_some(applied(object)).await,
+            Err(invalid) => {
+                let name = invalid.metadata.name.unwrap_or_default();
+                let object = invalid.metadata.namespace.map_or_else(|| name.clone(), |space| format!("{space}/{name}"));
+                tracing::warn!(kind = self.kind.label(), %object, error = %invalid.error, "object skipped: not decodable");
+                self.send(Event::Undecodable { kind: self.kind, object, error: invalid.error }).await
+            }
+        }
+    }
+
+    /// Reports the failure and waits out the pause.
+    async fn failed(&self, error: &watcher::Error, absent: bool, backoff: &mut DefaultBackoff) -> Result<(), Closed> {
+        if absent {
+            tracing::debug!(kind = self.kind.label(), "kind not served, its CRD is not installed");
+            self.send(Event::Synced { kind: self.kind, absent: true }).await?;
+            tokio::time::sleep(ABSENT_RETRY).await;
+            return Ok(());
+        }
+        let pause = backoff.next().unwrap_or(ABSENT_RETRY);
+        tracing::warn!(kind = self.kind.label(), %error, retry_secs = pause.as_secs_f64(), "watch failed");
+        let failed = Event::WatchFailed { kind: self.kind, class: class(error), error: error.to_string() };
+        self.send(failed).await?;
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+
+    /// Pods go by UID, which a successor of the same name does not share; the rest by name.
+    fn key(&self, meta: &ObjectMeta) -> Option<Arc<str>> {
+        let key = if self.kind == Kind::Pod { &meta.uid } else { &meta.name };
+        key.as_deref().map(Arc::from)
+    }
+
+    async fn send_some(&self, event: Option<Event>) -> Result<(), Closed> {
+        match event {
+            Some(event) => self.send(event).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&self, event: Event) -> Result<(), Closed> {
+        self.out.send(event).await.map_err(|_| Closed)
+    }
+}
+
+fn class(error: &watcher::Error) -> ErrorClass {
+    match error {
+        watcher::Error::InitialListFailed(_) | watcher::Error::NoResourceVersion => ErrorClass::List,
+        watcher::Error::WatchStartFailed(_) => ErrorClass::Start,
+        watcher::Error::WatchFailed(_) => ErrorClass::Stream,
+        watcher::Error::WatchError(_) => ErrorClass::Server,
+    }
+}
+
+/// A watch refused at its start with 410 would be refused for ever at the same resource version.
+fn must_relist(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if matches!(status.code, 404 | 410))
+}
+
+fn is_not_found(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 404,
+        _ => false,
+    }
+}

@@ -1,0 +1,276 @@
+//! The configuration file: what the extender decides by. Process knobs (addresses, log format) are flags.
+
+mod nearest;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use headroom_capacity::time::Time;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Everything in the file; each key may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Which nodes are offered: `now` only those with an IP at hand, `soon` also those whose pool can still grow.
+    pub policy: Policy,
+    /// How long an answer may be.
+    pub answer: Answer,
+    /// How long an answered pod keeps its IPs on the nodes it was offered.
+    pub claims: Claims,
+    /// What happens where the answer is not known.
+    pub failure: Failure,
+    /// What is made of kubelet's `FailedCreatePodSandBox`.
+    pub evidence: Evidence,
+    /// Limits of the HTTP server.
+    pub http: Http,
+}
+
+/// Which nodes are offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// Only nodes with an attached, free, cooled-down IP: a pod's first CNI ADD succeeds.
+    Now,
+    /// Also nodes to which ipamd will attach IPs within seconds: kubelet may try a few times.
+    #[default]
+    Soon,
+}
+
+/// What to do where it is not known whether a node has an IP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnknown {
+    /// Let kube-scheduler decide as it would without us.
+    Pass,
+    /// Keep the pod waiting.
+    Reject,
+}
+
+impl OnUnknown {
+    /// Both.
+    pub const ALL: [OnUnknown; 2] = [OnUnknown::Pass, OnUnknown::Reject];
+
+    /// The spelling in the file and in metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            OnUnknown::Pass => "pass",
+            OnUnknown::Reject => "reject",
+        }
+    }
+}
+
+/// How long an answer may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Answer {
+    /// Most nodes in one answer, those with the most free IPs first. A short answer is what keeps kube-scheduler fast: it
+    /// decodes and scores every name that it gets back. 1 to 100000, default 50.
+    pub max_nodes: u32,
+    /// Pods that may be on their way at once. Each of them holds a claim on every node it was offered, so when IPs are scarce
+    /// an answer shrinks until this many more pods find nodes that are not claimed. 1 to 100000, default 16: about what
+    /// kube-scheduler has in flight at 300 pods/s with 50 ms until a bind is seen.
+    pub pods_in_flight: u32,
+}
+
+impl Default for Answer {
+    fn default() -> Answer {
+        Answer { max_nodes: 50, pods_in_flight: 16 }
+    }
+}
+
+/// How long an answered pod keeps its IPs on the nodes it was offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Claims {
+    /// The last resort: a claim ends after so long if nothing was seen of the pod. 1 to 3600, default 60: kube-scheduler's own
+    /// client binds 50 pods/s by default, so a bind can be queued behind a burst of 3,000; a second attempt for the same pod
+    /// replaces the claim long before.
+    pub deadline_secs: u64,
+    /// A failed attempt that is seen this soon after the answer may be the attempt before it; the claim then lasts until so
+    /// long after the answer. 0 to 60, default 2.
+    pub failure_grace_secs: u64,
+}
+
+impl Default for Claims {
+    fn default() -> Claims {
+        Claims { deadline_secs: 60, failure_grace_secs: 2 }
+    }
+}
+
+/// What happens where the answer is not known. Every use is counted in `headroom_extender_policy_uses_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Failure {
+    /// A node that kube-scheduler names and we have not seen yet, default pass.
+    pub on_unknown_node: OnUnknown,
+    /// A node whose limits are not known, or which may grow and nobody has looked at its subnets, default pass: the instance
+    /// type's limit still holds, and evidence of a failed CNI ADD still closes the node.
+    pub on_unknown_capacity: OnUnknown,
+    /// State older than `stale_after_secs`: `pass` decides by the last known state, `reject` answers with an error, which
+    /// kube-scheduler retries. Default pass: a broken watch must not stop scheduling.
+    pub on_stale_state: OnUnknown,
+    /// How long the watch of nodes or pods may be failing before the state counts as stale. 1 to 86400, default 60.
+    pub stale_after_secs: u64,
+}
+
+impl Default for Failure {
+    fn default() -> Failure {
+        Failure {
+            on_unknown_node: OnUnknown::Pass,
+            on_unknown_capacity: OnUnknown::Pass,
+            on_stale_state: OnUnknown::Pass,
+            stale_after_secs: 60,
+        }
+    }
+}
+
+/// What is made of kubelet's `FailedCreatePodSandBox`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evidence {
+    /// A node where the CNI had no IP for a pod gets no further pod until that pod has one or is gone, or until so long passed
+    /// without another failure. 0 (off) to 3600, default 120: as long as ipamd backs off when a subnet is full (CNI
+    /// `pkg/ipamd/ipamd.go`, `insufficientCidrErrorCooldown`).
+    pub hold_secs: u64,
+}
+
+impl Default for Evidence {
+    fn default() -> Evidence {
+        Evidence { hold_secs: 120 }
+    }
+}
+
+/// Limits of the HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Largest request body. 4096 to 1073741824, default 8388608: with `nodeCacheCapable: true` 15,000 nodes make 1 MiB.
+    pub max_body_bytes: usize,
+    /// Requests answered at once; more get an error at once. 1 to 10000, default 16: a kube-scheduler has one in flight.
+    pub max_in_flight: usize,
+    /// How long open requests may take to finish on shutdown. 0 to 300, default 5.
+    pub drain_secs: u64,
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http { max_body_bytes: 8 << 20, max_in_flight: 16, drain_secs: 5 }
+    }
+}
+
+/// Why a configuration was not accepted.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("failed to read config '{}'", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The text is not YAML of the right shape.
+    #[error("config: {0}")]
+    Syntax(String),
+    /// A value is out of range.
+    #[error("config: {key}: {value} is not in {min}..={max}")]
+    Range {
+        /// Path of the key.
+        key: &'static str,
+        /// The value.
+        value: u64,
+        /// Least allowed.
+        min: u64,
+        /// Most allowed.
+        max: u64,
+    },
+}
+
+impl Config {
+    /// Reads `path`, or gives the defaults without one.
+    ///
+    /// # Errors
+    /// As [`Config::parse`], and when the file cannot be read.
+    pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
+        let Some(path) = path else { return Ok(Config::default()) };
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Config::parse(&text)
+    }
+
+    /// Reads YAML. An empty document gives the defaults.
+    ///
+    /// # Errors
+    /// When the text is not YAML, names an unknown key, or holds a value of the wrong type or range.
+    pub fn parse(text: &str) -> Result<Config, ConfigError> {
+        let config: Option<Config> =
+            serde_saphyr::from_str(text).map_err(|error| ConfigError::Syntax(nearest::explain(&error)))?;
+        config.unwrap_or_default().checked()
+    }
+
+    /// The file that would give this configuration, every key written out.
+    ///
+    /// # Errors
+    /// Never for a value of this type; the serializer's error is passed on rather than hidden.
+    pub fn to_yaml(&self) -> Result<String, ConfigError> {
+        serde_saphyr::to_string(self).map_err(|error| ConfigError::Syntax(error.to_string()))
+    }
+
+    fn checked(self) -> Result<Config, ConfigError> {
+        let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+        let ranges = [
+            ("answer.max_nodes", u64::from(self.answer.max_nodes), 1, 100_000),
+            ("answer.pods_in_flight", u64::from(self.answer.pods_in_flight), 1, 100_000),
+            ("claims.deadline_secs", self.claims.deadline_secs, 1, 3600),
+            ("claims.failure_grace_secs", self.claims.failure_grace_secs, 0, 60),
+            ("failure.stale_after_secs", self.failure.stale_after_secs, 1, 86_400),
+            ("evidence.hold_secs", self.evidence.hold_secs, 0, 3600),
+            ("http.max_body_bytes", size(self.http.max_body_bytes), 4096, 1 << 30),
+            ("http.max_in_flight", size(self.http.max_in_flight), 1, 10_000),
+            ("http.drain_secs", self.http.drain_secs, 0, 300),
+        ];
+        match ranges.into_iter().find(|(_, value, min, max)| !(min..=max).contains(&value)) {
+            Some((key, value, min, max)) => Err(ConfigError::Range { key, value, min, max }),
+            None => Ok(self),
+        }
+    }
+}
+
+impl Failure {
+    /// Whether state that has been failing since `since` is stale at `now`.
+    #[must_use]
+    pub fn is_stale(&self, since: Option<Time>, now: Time) -> bool {
+        since.is_some_and(|since| now.since(since) > Duration::from_secs(self.stale_after_secs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_gives_the_defaults_and_what_is_printed_reads_back() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+        assert_eq!(Config::parse("# nothing\n").unwrap(), Config::default());
+        let config = Config::parse("policy: now\nanswer:\n  max_nodes: 7\n").unwrap();
+        assert_eq!((config.policy, config.answer.max_nodes, config.answer.pods_in_flight), (Policy::Now, 7, 16));
+        assert_eq!(Config::parse(&config.to_yaml().unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_one() {
+        let error = Config::parse("answer:\n  max_node: 7\n").unwrap_err().to_string();
+        assert!(error.contains("max_node") && error.contains("did you mean 'max_nodes'"), "{error}");
+        let error = Config::parse("policy: later\n").unwrap_err().to_string();
+        assert!(error.contains("later") && error.contains("now") && error.contains("soon"), "{error}");
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_key_value_and_range() {
+        let error = Config::parse("answer: {max_nodes: 0}").unwrap_err().to_string();
+        assert_eq!(error, "config: answer.max_nodes: 0 is not in 1..=100000");
+    }
+}
