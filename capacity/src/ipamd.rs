@@ -1,152 +1,42 @@
 //! ipamd as a state machine: `apply(event, now, choose) -> effects`.
 //!
 //! ipamd runs one loop that makes one EC2 call at a time; while a call is in flight the loop is blocked, but CNI ADD and DEL are
-//! answered from the data store at once (CNI `pkg/ipamd/ipamd.go`).
+//! answered from the data store at once (CNI `pkg/ipamd/ipamd.go`). Network card 0 only, IPv4 only.
+//!
+//! Left out: other network cards (`ENABLE_MULTI_NIC`), IPv6, leftovers of the other mode that ipamd gives back at start,
+//! polling the instance metadata, and the calls that do not change the pool (tags, security groups).
+
+pub mod discovery;
+mod event;
+mod grow;
+mod reconcile;
+mod shrink;
+pub mod targets;
+mod turn;
+
+pub use event::{Call, Ec2Error, Effect, Event, NewEni, Reply, SubnetInfo};
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use crate::budget::Ipv4Budget;
-use crate::ids::{EniId, PodUid, SubnetId};
+use crate::datastore::{Datastore, EniSpec};
+use crate::ids::{PodUid, SubnetId};
 use crate::settings::CniSettings;
-use crate::subnet::Cidr;
 use crate::time::Time;
-use crate::units::{Ips, Prefixes};
+use crate::units::{Enis, Ips, Prefixes};
+use reconcile::Orphan;
+use targets::{Pool, PoolRules};
+use turn::{Cx, Turn};
 
-/// Something that happens to ipamd.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The loop's turn, every 5 s or so: at most one pool change.
-    Tick,
-    /// CNI ADD for a pod.
-    Add(PodUid),
-    /// CNI DEL for a pod.
-    Del(PodUid),
-    /// EC2's answer to the call in flight.
-    Reply(Reply),
-    /// `spec.unschedulable` changed.
-    Cordoned(bool),
-    /// The reconcile found an ENI that ipamd did not attach itself, the trunk for example (`nodeIPPoolReconcile`).
-    Discovered(NewEni),
-}
-
-/// What ipamd does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// ADD succeeded.
-    Assigned {
-        /// The pod.
-        pod: PodUid,
-        /// Its address.
-        ip: Ipv4Addr,
-    },
-    /// ADD failed: no assignable address in the data store.
-    NoAddress(PodUid),
-    /// DEL succeeded: the address cools down from now on.
-    Released {
-        /// The pod.
-        pod: PodUid,
-        /// Its address.
-        ip: Ipv4Addr,
-    },
-    /// Call EC2 and feed the answer back as [`Event::Reply`]. Never more than one in flight.
-    Call(Call),
-    /// A line of ipamd's log, with its literal text where one is known.
-    Log(String),
-}
-
-/// One EC2 call, or one chain of calls that ipamd waits for as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// DescribeSubnets for subnet discovery.
-    DescribeSubnets,
-    /// AssignPrivateIpAddresses with a count of addresses.
-    AssignIps {
-        /// The ENI.
-        eni: EniId,
-        /// How many.
-        count: Ips,
-    },
-    /// AssignPrivateIpAddresses with a count of prefixes.
-    AssignPrefixes {
-        /// The ENI.
-        eni: EniId,
-        /// How many.
-        count: Prefixes,
-    },
-    /// UnassignPrivateIpAddresses of /32s or /28s.
-    Unassign {
-        /// The ENI.
-        eni: EniId,
-        /// What to give back.
-        blocks: Vec<Cidr>,
-    },
-    /// CreateNetworkInterface, AttachNetworkInterface, ModifyNetworkInterfaceAttribute.
-    CreateEni {
-        /// Where.
-        subnet: SubnetId,
-        /// Secondary IPs beside the primary one.
-        ips: Ips,
-        /// Prefixes.
-        prefixes: Prefixes,
-    },
-    /// DetachNetworkInterface, then DeleteNetworkInterface.
-    FreeEni {
-        /// The ENI.
-        eni: EniId,
-    },
-}
-
-/// EC2's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// To `DescribeSubnets`: the subnets of the VPC in the node's zone.
-    Subnets(Vec<SubnetInfo>),
-    /// To `AssignIps`, `AssignPrefixes`: the blocks now on the ENI that were not before.
-    Assigned(Vec<Cidr>),
-    /// To `Unassign` and `FreeEni`.
-    Done,
-    /// To `CreateEni`: the ENI is attached.
-    Created(NewEni),
-    /// EC2 refused, with its error code.
-    Failed(Ec2Error),
-}
-
-/// EC2 error codes that ipamd tells apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ec2Error {
-    /// `InsufficientFreeAddressesInSubnet`: arms the 120 s back-off.
-    InsufficientFreeAddressesInSubnet,
-    /// `InsufficientCidrBlocks`: arms the 120 s back-off.
-    InsufficientCidrBlocks,
-    /// Any other code, `RequestLimitExceeded` for example.
-    Other(String),
-}
-
-/// A subnet as DescribeSubnets shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubnetInfo {
-    /// The subnet.
-    pub id: SubnetId,
-    /// `AvailableIpAddressCount`.
-    pub available_ips: Ips,
-    /// Tags, key and value.
-    pub tags: Vec<(String, String)>,
-}
-
-/// An ENI that has just been attached, or was attached at start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewEni {
-    /// The ENI.
-    pub id: EniId,
-    /// Its subnet.
-    pub subnet: SubnetId,
-    /// Device index on the default card, 0 for the primary ENI.
-    pub device_index: u32,
-    /// /32s and /28s on it, the ENI's primary address not among them.
-    pub blocks: Vec<Cidr>,
-    /// Whether it is the trunk.
-    pub trunk: bool,
-}
+/// After EC2 refused for want of addresses ipamd asks for none that long (`insufficientCidrErrorCooldown`).
+pub const BACK_OFF: Duration = Duration::from_secs(120);
+/// Blocks are given back at most once in that time (`decreaseIPPoolInterval`).
+pub const DECREASE_INTERVAL: Duration = Duration::from_secs(30);
+/// The data store is compared with the instance when nothing was changed for that long (`nodeIPPoolReconcileInterval`).
+pub const RECONCILE_INTERVAL: Duration = Duration::from_secs(60);
+/// A block that was given back and is still attached returns to the data store only after that (`ipReconcileCooldown`).
+pub const RECONCILE_COOLDOWN: Duration = Duration::from_secs(60);
 
 /// What ipamd knows when it starts.
 #[derive(Clone, Debug)]
@@ -159,7 +49,7 @@ pub struct Config {
     pub primary_subnet: SubnetId,
     /// `ENIConfig.spec.subnet`, under custom networking.
     pub eni_config_subnet: Option<SubnetId>,
-    /// Subnets whose `kubernetes.io/role/cni` tag is `0`: with subnet discovery, ENIs there hold a slot and give no address
+    /// Subnets of which [`discovery::is_excluded`] holds: with subnet discovery, ENIs there hold a slot and give no address
     /// (`excludedENIBasedOnSubnetTags`).
     pub excluded_subnets: Vec<SubnetId>,
 }
@@ -168,71 +58,152 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Ipamd {
     config: Config,
+    rules: PoolRules,
+    store: Datastore,
+    cordoned: bool,
+    turn: Option<Turn>,
+    refused_at: Option<Time>,
+    decreased_at: Option<Time>,
+    acted_at: Option<Time>,
+    orphans: Vec<Orphan>,
 }
 
 impl Ipamd {
-    /// ipamd at start (`nodeInit`), with the ENIs that the instance already has; the first is the primary one.
+    /// ipamd at start (`nodeInit`), with the ENIs that the instance already has; the first is the primary one. The first
+    /// [`Event::Tick`] does what `handlePreScaling` would.
     #[must_use]
-    pub fn start(config: Config, _enis: Vec<NewEni>, _now: Time) -> Ipamd {
-        Ipamd { config }
+    pub fn start(config: Config, enis: Vec<NewEni>, now: Time) -> Ipamd {
+        let rules = PoolRules::new(&config.settings, &config.budget);
+        let store = Datastore::new(config.budget.mode, config.settings.ip_cooldown);
+        let mut ipamd = Ipamd {
+            config,
+            rules,
+            store,
+            cordoned: false,
+            turn: None,
+            refused_at: None,
+            decreased_at: None,
+            acted_at: None,
+            orphans: Vec::new(),
+        };
+        for (at, eni) in enis.into_iter().enumerate() {
+            ipamd.add_eni(eni, at == 0, now);
+        }
+        ipamd
     }
 
     /// Applies one event. `choose(n)` picks one of `n` where ipamd walks a Go map (random ENI, random CIDR, random address).
-    pub fn apply(&mut self, _event: Event, _now: Time, _choose: &mut dyn FnMut(usize) -> usize) -> Vec<Effect> {
-        let _ = &self.config;
-        unimplemented!("capacity-ipamd")
+    ///
+    /// A tick while a call is in flight does nothing; nor does a reply when none is.
+    pub fn apply(&mut self, event: Event, now: Time, choose: &mut dyn FnMut(usize) -> usize) -> Vec<Effect> {
+        self.store.settle(now);
+        let mut cx = Cx { now, choose, effects: Vec::new() };
+        match event {
+            Event::Tick => self.tick(&mut cx),
+            Event::Reply(reply) => self.reply(reply, &mut cx),
+            Event::Add(pod) => self.add(pod, &mut cx),
+            Event::Del(pod) => self.del(pod, &mut cx),
+            Event::Cordoned(cordoned) => self.cordoned = cordoned,
+            Event::Discovered(eni) => self.add_eni(eni, false, now),
+        }
+        cx.effects
     }
 
     /// Addresses attached, assigned, cooling.
     #[must_use]
-    pub fn stats(&self, _now: Time) -> PoolStats {
-        unimplemented!("capacity-ipamd")
+    pub fn stats(&self, now: Time) -> PoolStats {
+        let stats = self.store.stats(now);
+        PoolStats {
+            total: stats.total,
+            assigned: stats.assigned,
+            cooling: stats.cooling,
+            prefixes: stats.prefixes(),
+            enis: self.pod_enis(),
+        }
+    }
+
+    /// The data store: ENIs with their blocks, subnets and ages, and every address's state, as the introspection endpoint
+    /// shows them.
+    #[must_use]
+    pub fn store(&self) -> &Datastore {
+        &self.store
     }
 
     /// Pods that hold an address, by UID.
-    #[must_use]
-    pub fn pods(&self) -> Vec<(PodUid, Ipv4Addr)> {
-        unimplemented!("capacity-ipamd")
+    pub fn pods(&self) -> impl ExactSizeIterator<Item = (&PodUid, Ipv4Addr)> {
+        self.store.pods()
     }
 
-    /// The ENIs in the data store, by id.
+    /// What ipamd was started with.
     #[must_use]
-    pub fn enis(&self) -> Vec<EniView> {
-        unimplemented!("capacity-ipamd")
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Whether an EC2 call is in flight: the loop is blocked, and a [`Event::Tick`] does nothing.
     #[must_use]
     pub fn busy(&self) -> bool {
-        unimplemented!("capacity-ipamd")
+        self.turn.is_some()
     }
 
-    /// Until when ipamd asks EC2 for nothing after it was refused addresses; `None` when it is not backing off.
+    /// The last instant at which ipamd asks EC2 for nothing because it was refused addresses; `None` when it is not backing
+    /// off (`inInsufficientCidrCoolingPeriod`).
     #[must_use]
-    pub fn back_off_until(&self, _now: Time) -> Option<Time> {
-        unimplemented!("capacity-ipamd")
+    pub fn back_off_until(&self, now: Time) -> Option<Time> {
+        self.refused_at.filter(|at| now.since(*at) <= BACK_OFF).map(|at| at + BACK_OFF)
     }
-}
 
-/// One ENI as the introspection endpoint shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EniView {
-    /// The ENI.
-    pub id: EniId,
-    /// Its subnet.
-    pub subnet: SubnetId,
-    /// Device index, 0 for the primary ENI.
-    pub device_index: u32,
-    /// Whether it is the primary ENI.
-    pub primary: bool,
-    /// Whether it is the trunk.
-    pub trunk: bool,
-    /// Whether its subnet is excluded: it gives no address.
-    pub excluded: bool,
-    /// /32s and /28s on it, ascending.
-    pub blocks: Vec<Cidr>,
-    /// Addresses held by pods.
-    pub assigned: Ips,
+    fn add(&mut self, pod: PodUid, cx: &mut Cx<'_>) {
+        match self.store.assign(pod.clone(), cx.now, cx.choose) {
+            Ok(ip) => cx.effects.push(Effect::Assigned { pod, ip }),
+            Err(_) => {
+                cx.log("DataStore has no available IP/Prefix addresses");
+                cx.effects.push(Effect::NoAddress(pod));
+            }
+        }
+    }
+
+    fn del(&mut self, pod: PodUid, cx: &mut Cx<'_>) {
+        match self.store.release(&pod, cx.now) {
+            Ok(released) => cx.effects.push(Effect::Released { pod, ip: released.ip }),
+            Err(_) => cx.log(format!("UnassignPodIPAddress: Failed to find sandbox {pod}")),
+        }
+    }
+
+    /// CNI `setupENI`. An ENI that is there already keeps what it has.
+    fn add_eni(&mut self, eni: NewEni, primary: bool, now: Time) {
+        let settings = &self.config.settings;
+        let spec = EniSpec {
+            id: eni.id.clone(),
+            device_index: eni.device_index,
+            primary,
+            trunk: eni.trunk,
+            efa: false,
+            excluded: settings.subnet_discovery && self.config.excluded_subnets.contains(&eni.subnet),
+            subnet: eni.subnet,
+        };
+        if self.store.add_eni(spec, now).is_ok() {
+            self.add_blocks(&eni.id, eni.blocks);
+        }
+    }
+
+    /// The pool as the targets see it.
+    fn pool(&self, now: Time) -> Pool {
+        let stats = self.store.stats(now);
+        Pool {
+            total: stats.total,
+            assigned: stats.assigned,
+            prefixes: stats.prefixes(),
+            free_prefixes: self.store.free_prefixes(),
+        }
+    }
+
+    /// ENIs that take pod addresses: not the trunk, not excluded ones, not the primary one under custom networking.
+    fn pod_enis(&self) -> Enis {
+        let custom = self.config.settings.custom_networking;
+        let gives_none = |spec: &EniSpec| spec.trunk || spec.excluded || (custom && spec.primary);
+        self.store.enis().filter(|eni| !gives_none(eni.spec())).map(|_| Enis(1)).sum()
+    }
 }
 
 /// The pool in numbers.
@@ -246,8 +217,8 @@ pub struct PoolStats {
     pub cooling: Ips,
     /// Prefixes attached.
     pub prefixes: Prefixes,
-    /// ENIs attached that give pod addresses.
-    pub enis: crate::units::Enis,
+    /// ENIs attached that take pod addresses.
+    pub enis: Enis,
 }
 
 impl PoolStats {

@@ -1,0 +1,158 @@
+//! The warm-pool arithmetic: when the pool is low, by how much, and what may be given back. Numbers in, numbers out.
+
+use crate::budget::{Ipv4Budget, Mode};
+use crate::settings::CniSettings;
+use crate::units::{IPS_PER_PREFIX, Ips, Prefixes};
+
+/// What ipamd's decisions are made of: counts over the ENIs that give pod addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Pool {
+    /// Attached addresses for pods, cooling ones included.
+    pub total: Ips,
+    /// Held by pods.
+    pub assigned: Ips,
+    /// Prefixes attached.
+    pub prefixes: Prefixes,
+    /// Prefixes of which no pod holds an address.
+    pub free_prefixes: Prefixes,
+}
+
+impl Pool {
+    fn available(&self) -> u32 {
+        self.total.saturating_sub(self.assigned).get()
+    }
+}
+
+/// The targets of one node, and the limits that they work against.
+///
+/// Order of precedence (CNI `isDatastorePoolTooLow`, `datastoreTargetState`): a pool that holds max-pods addresses is never
+/// low; else `WARM_IP_TARGET` and `MINIMUM_IP_TARGET` if either is set; else `WARM_PREFIX_TARGET` in prefix mode and
+/// `WARM_ENI_TARGET` otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolRules {
+    /// Whether a slot takes one address or one /28.
+    pub mode: Mode,
+    /// `WARM_IP_TARGET`, 0 where unset.
+    pub warm_ips: u32,
+    /// `MINIMUM_IP_TARGET`, 0 where unset.
+    pub minimum_ips: u32,
+    /// `WARM_ENI_TARGET`.
+    pub warm_enis: u32,
+    /// `WARM_PREFIX_TARGET`.
+    pub warm_prefixes: u32,
+    /// Slots on one ENI.
+    pub slots_per_eni: u32,
+    /// The node's max-pods.
+    pub max_pods: u32,
+}
+
+impl PoolRules {
+    /// The rules of a node with these settings and limits.
+    #[must_use]
+    pub fn new(settings: &CniSettings, budget: &Ipv4Budget) -> PoolRules {
+        PoolRules {
+            mode: budget.mode,
+            warm_ips: settings.warm_ip_target.unwrap_or(0),
+            minimum_ips: settings.minimum_ip_target.unwrap_or(0),
+            warm_enis: settings.warm_eni_target,
+            warm_prefixes: settings.warm_prefix_target,
+            slots_per_eni: budget.slots_per_eni,
+            max_pods: budget.max_pods,
+        }
+    }
+
+    /// Whether `WARM_IP_TARGET` or `MINIMUM_IP_TARGET` decides (CNI `warmIPTargetsDefined`).
+    #[must_use]
+    pub const fn by_ips(&self) -> bool {
+        self.warm_ips != 0 || self.minimum_ips != 0
+    }
+
+    /// Addresses in one slot: 1, or 16 in prefix mode.
+    #[must_use]
+    pub const fn ips_per_slot(&self) -> u32 {
+        match self.mode {
+            Mode::SecondaryIp => 1,
+            Mode::Prefix => IPS_PER_PREFIX,
+        }
+    }
+
+    /// Addresses missing to the IP targets; 0 where they are not set (CNI `datastoreTargetState`).
+    #[must_use]
+    pub fn short(&self, total: Ips, assigned: Ips) -> Ips {
+        if !self.by_ips() {
+            return Ips::ZERO;
+        }
+        let warm = Ips(self.warm_ips).saturating_sub(total.saturating_sub(assigned));
+        warm.max(Ips(self.minimum_ips).saturating_sub(total))
+    }
+
+    /// Whether the pool grows, room and permission given (CNI `isDatastorePoolTooLow`).
+    ///
+    /// ```
+    /// use headroom_capacity::{budget::Mode, ipamd::targets::PoolRules, units::Ips};
+    /// let m5_large = PoolRules {
+    ///     mode: Mode::SecondaryIp, warm_ips: 0, minimum_ips: 0, warm_enis: 1, warm_prefixes: 0, slots_per_eni: 9, max_pods: 29,
+    /// };
+    /// assert!(!m5_large.is_low(Ips(9), Ips(0)));
+    /// assert!(m5_large.is_low(Ips(9), Ips(1)));
+    /// ```
+    #[must_use]
+    pub fn is_low(&self, total: Ips, assigned: Ips) -> bool {
+        if total.get() >= self.max_pods {
+            return false;
+        }
+        if self.by_ips() {
+            return !self.short(total, assigned).is_zero();
+        }
+        let (warm, unit) = match self.mode {
+            Mode::SecondaryIp => (self.warm_enis, self.slots_per_eni),
+            Mode::Prefix => (self.warm_prefixes, IPS_PER_PREFIX),
+        };
+        let available = total.saturating_sub(assigned).get();
+        available < warm.saturating_mul(unit) || (warm == 0 && available == 0)
+    }
+
+    /// Slots that the next step asks for, before the free slots of an ENI cap it (CNI `tryAssignIPs`, `getPrefixesNeeded`,
+    /// `GetENIResourcesToAllocate`). Zero only when the IP targets are met in secondary-IP mode.
+    #[must_use]
+    pub fn request(&self, pool: &Pool) -> u32 {
+        let short = self.short(pool.total, pool.assigned);
+        match self.mode {
+            Mode::SecondaryIp if self.by_ips() => short.get(),
+            Mode::SecondaryIp => self.slots_per_eni,
+            Mode::Prefix if self.by_ips() => short.prefixes_ceil().get().max(1),
+            Mode::Prefix => Prefixes(self.warm_prefixes).saturating_sub(pool.free_prefixes).get().max(1),
+        }
+    }
+
+    /// Slots that may be given back (CNI `datastoreTargetState`, `computeExtraPrefixesOverWarmTarget`). In secondary-IP mode
+    /// without IP targets single addresses are never given back, only whole ENIs.
+    #[must_use]
+    pub fn over(&self, pool: &Pool) -> u32 {
+        match (self.by_ips(), self.mode) {
+            (true, Mode::SecondaryIp) => {
+                let warm = pool.available().saturating_sub(self.warm_ips);
+                warm.min(pool.total.saturating_sub(Ips(self.minimum_ips)).get())
+            }
+            (true, Mode::Prefix) => {
+                let warm = Ips(pool.assigned.get().saturating_add(self.warm_ips)).prefixes_ceil();
+                let needed = warm.max(Ips(self.minimum_ips).prefixes_ceil());
+                pool.free_prefixes.min(pool.prefixes.saturating_sub(needed)).get()
+            }
+            (false, Mode::SecondaryIp) => 0,
+            (false, Mode::Prefix) => pool.free_prefixes.saturating_sub(Prefixes(self.warm_prefixes)).get(),
+        }
+    }
+
+    /// Whether so much is free that an ENI may be superfluous (CNI `shouldRemoveExtraENIs`; in prefix mode it also looks for
+    /// an ENI without pods). With IP targets always: whether the other ENIs meet them decides.
+    #[must_use]
+    pub fn may_spare_eni(&self, pool: &Pool) -> bool {
+        let warm = match self.mode {
+            Mode::SecondaryIp => self.warm_enis,
+            Mode::Prefix => self.warm_prefixes,
+        };
+        let ips_per_eni = self.slots_per_eni.saturating_mul(self.ips_per_slot());
+        self.by_ips() || pool.available() >= warm.saturating_add(1).saturating_mul(ips_per_eni)
+    }
+}
