@@ -2,7 +2,10 @@
 
 pub mod aws;
 pub mod clock;
+mod handle;
 pub mod kube;
 pub mod node;
 pub mod scenario;
 pub mod world;
+
+pub use handle::{Lab, Options};

@@ -1,1 +1,3 @@
 //! Nodes: kubelet and ipamd.
+
+pub mod shape;

@@ -1,1 +1,5 @@
-//! Everything together.
+//! AWS, Kubernetes and the nodes on one clock.
+
+mod report;
+
+pub use report::{NodeReport, Report, SubnetReport, Totals, WaitingPod};
