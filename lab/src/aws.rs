@@ -1,1 +1,35 @@
-//! The AWS side.
+//! The AWS side: EC2, Auto Scaling, STS and CloudWatch as far as pod IPs are concerned, with AWS's rules.
+//!
+//! [`Vpc`] is a state machine: every method takes the time, and whatever takes time in AWS (an instance that boots, an ENI
+//! that detaches, a group that scales) happens in [`Vpc::advance`]. [`router`] serves it over the wire protocols of the SDKs.
+//!
+//! ```text
+//! SDKs ── http (Query/XML, rpc-v2-cbor) ──┐
+//!                                         ├─> Vpc ──> subnet ledgers, ENIs, instances, groups, metrics
+//! nodes and world ── typed methods ───────┘
+//! ```
+
+mod config;
+mod eni;
+mod error;
+mod ids;
+mod instance;
+mod network;
+mod rng;
+mod subnet;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod vpc;
+
+pub use config::{Config, MAX_ATTACHMENTS_PER_CALL, latency};
+pub use eni::{Attachment, AttachmentStatus, Eni, EniStatus, NewEni};
+pub use error::ApiError;
+pub use ids::InstanceId;
+pub use instance::{Instance, InstanceState, Launch};
+pub use network::{Endpoint, SecurityGroup};
+pub use subnet::{NewSubnet, Reservation, SubnetView};
+pub use vpc::{Vpc, VpcEvent};
+
+/// Tags of a resource, sorted by key as AWS shows them.
+pub type Tags = std::collections::BTreeMap<String, String>;

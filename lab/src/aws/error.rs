@@ -1,0 +1,27 @@
+//! Errors as AWS names them.
+
+use thiserror::Error;
+
+/// An error answer of an AWS API. It is the same for typed callers and over the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{code}: {message}")]
+pub struct ApiError {
+    /// AWS's error code, `InsufficientFreeAddressesInSubnet` for example.
+    pub code: &'static str,
+    /// The text for people.
+    pub message: String,
+    /// HTTP status.
+    pub status: u16,
+}
+
+impl ApiError {
+    /// The caller's fault: status 400, which is what EC2 and Auto Scaling use for nearly everything.
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError { code, message: message.into(), status: 400 }
+    }
+
+    /// EC2's `InvalidParameterValue`.
+    pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
+        ApiError::new("InvalidParameterValue", message)
+    }
+}
