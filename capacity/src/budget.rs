@@ -1,31 +1,15 @@
 //! How many pod IPs a node can ever hold, and in what unit it grows.
 
-use crate::instance::InstanceLimits;
+mod kind;
+mod limits;
+
+pub use kind::NodeKind;
+pub use limits::DescribedType;
+
+use crate::instance::{InstanceLimits, LimitSource};
 use crate::settings::CniSettings;
-use crate::units::{Enis, Ips};
+use crate::units::{Enis, IPS_PER_PREFIX, Ips};
 use crate::verdict::Reason;
-
-/// Who gives pods on this node their addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NodeKind {
-    /// Linux with aws-node: everything below applies.
-    Linux,
-    /// Windows: the VPC resource controller, primary ENI only.
-    Windows,
-    /// `eks.amazonaws.com/compute-type=fargate`: one ENI a pod, no aws-node.
-    Fargate,
-    /// `eks.amazonaws.com/compute-type=auto`: EKS Auto Mode.
-    Auto,
-    /// `eks.amazonaws.com/compute-type=hybrid`: another CNI.
-    Hybrid,
-}
-
-impl NodeKind {
-    /// From a node's labels: `get("kubernetes.io/os")` and `get("eks.amazonaws.com/compute-type")` are asked.
-    pub fn from_labels<'a>(_get: impl Fn(&str) -> Option<&'a str>) -> NodeKind {
-        unimplemented!("capacity-budget")
-    }
-}
 
 /// The unit in which an ENI takes addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +18,17 @@ pub enum Mode {
     SecondaryIp,
     /// One /28 a slot.
     Prefix,
+}
+
+impl Mode {
+    /// Addresses in one slot: 1, or 16 in prefix mode.
+    #[must_use]
+    pub const fn ips_per_slot(self) -> u32 {
+        match self {
+            Mode::SecondaryIp => 1,
+            Mode::Prefix => IPS_PER_PREFIX,
+        }
+    }
 }
 
 /// What is known of a node before its pool is looked at.
@@ -48,12 +43,15 @@ pub struct NodeFacts<'a> {
     /// `status.capacity.pods`.
     pub max_pods: u32,
     /// ENIs attached that ipamd leaves alone: tagged `node.k8s.amazonaws.com/no_manage=true`, or untagged with
-    /// `MANAGE_UNTAGGED_ENI=false`.
+    /// `MANAGE_UNTAGGED_ENI=false`, or EFA-only. The trunk is not among them.
     pub unmanaged: Enis,
-    /// ENIs in a subnet tagged `kubernetes.io/role/cni=0`: they hold a slot and give no IP.
+    /// ENIs in a subnet tagged `kubernetes.io/role/cni=0`: they hold a slot and give no IP. Under custom networking without the
+    /// primary one, which gives none anyway.
     pub excluded: Enis,
     /// Whether a trunk ENI is attached.
     pub trunk_attached: bool,
+    /// `enable-windows-prefix-delegation` of ConfigMap `kube-system/amazon-vpc-cni`.
+    pub windows_prefix_delegation: bool,
 }
 
 /// The hard limits of one node.
@@ -65,6 +63,8 @@ pub enum Budget {
     Ipv6 {
         /// Pods, host-network ones included.
         max_pods: u32,
+        /// As [`Ipv4Budget::branch`].
+        branch: Option<Enis>,
     },
     /// Windows: addresses of the primary ENI only, counted by the scheduler as
     /// `vpc.amazonaws.com/PrivateIPv4Address`.
@@ -97,10 +97,79 @@ pub struct Ipv4Budget {
     pub max_pods: u32,
     /// Branch ENIs, a budget of its own; `None` where security groups for pods are off or the type is not known.
     pub branch: Option<Enis>,
+    /// Where the type's limits come from. [`LimitSource::Observed`] makes every count here a lower bound.
+    pub source: LimitSource,
 }
 
 /// The budget of a node.
+///
+/// IPv4 on Linux (CNI `hasRoomForEni`, `getMaxENI`, `GetIPv4Limit`, `GetAllocatableENIs`):
+///
+/// ```text
+/// max_enis = min(the type's ENIs on the default card, MAX_ENI)
+/// pod_enis = max_enis − unmanaged − excluded
+///            − 1 under custom networking: the primary ENI takes no new address
+///            − 1 for the trunk: attached, or to come (ENABLE_POD_ENI and not known to be unable to trunk)
+/// ceiling  = pod_enis × (IPv4 per ENI − 1) × (16 in prefix mode)
+/// ```
 #[must_use]
-pub fn budget(_facts: &NodeFacts<'_>) -> Budget {
-    unimplemented!("capacity-budget")
+pub fn budget(facts: &NodeFacts<'_>) -> Budget {
+    match facts.kind {
+        NodeKind::Fargate | NodeKind::Auto | NodeKind::Hybrid => Budget::NotManaged(facts.kind),
+        NodeKind::Linux if facts.settings.ipv6 => {
+            let branch = facts.limits.and_then(|limits| branch_limit(limits, facts.settings));
+            Budget::Ipv6 { max_pods: facts.max_pods, branch }
+        }
+        NodeKind::Linux => facts
+            .limits
+            .map_or(Budget::Unknown(Reason::UnknownInstanceType), |limits| Budget::Ipv4(ipv4(facts, limits))),
+        NodeKind::Windows => facts.limits.map_or(Budget::Unknown(Reason::UnknownInstanceType), |limits| {
+            Budget::Windows { ceiling: windows(facts, limits) }
+        }),
+    }
+}
+
+fn ipv4(facts: &NodeFacts<'_>, limits: &InstanceLimits) -> Ipv4Budget {
+    let settings = facts.settings;
+    let supported = limits.supports_prefixes();
+    let mode = if settings.prefix_delegation && supported { Mode::Prefix } else { Mode::SecondaryIp };
+    let max_enis = Enis(settings.max_eni.map_or(limits.enis.get(), |most| most.min(limits.enis.get())));
+    let held = [
+        facts.unmanaged,
+        facts.excluded,
+        Enis(u32::from(settings.custom_networking)),
+        Enis(u32::from(facts.trunk_attached || trunk_to_come(limits, settings))),
+    ];
+    let pod_enis = max_enis.saturating_sub(held.into_iter().sum());
+    let slots_per_eni = limits.ipv4_per_eni.saturating_sub(1);
+    Ipv4Budget {
+        mode,
+        prefix_fallback: settings.prefix_delegation && !supported,
+        max_enis,
+        pod_enis,
+        slots_per_eni,
+        ceiling: Ips(pod_enis.get() * slots_per_eni * mode.ips_per_slot()),
+        max_pods: facts.max_pods,
+        branch: branch_limit(limits, settings),
+        source: limits.source,
+    }
+}
+
+/// ipamd keeps a slot free for the trunk unless the resource controller's table says that the type cannot have one: a type
+/// that is not in it counts as able (CNI `awsutils.IsTrunkingCompatible`).
+fn trunk_to_come(limits: &InstanceLimits, settings: &CniSettings) -> bool {
+    settings.pod_eni && limits.branch.is_none_or(|branch| branch.trunking)
+}
+
+fn branch_limit(limits: &InstanceLimits, settings: &CniSettings) -> Option<Enis> {
+    let branch = limits.branch.filter(|_| settings.pod_eni)?;
+    Some(if branch.trunking { branch.max } else { Enis::ZERO })
+}
+
+/// Secondary addresses of the primary ENI only (VPC resource controller `pkg/provider/ip` and `pkg/provider/prefix`,
+/// `getCapacity`).
+fn windows(facts: &NodeFacts<'_>, limits: &InstanceLimits) -> Ips {
+    let slots = limits.ipv4_per_eni.saturating_sub(1);
+    let prefixes = facts.windows_prefix_delegation && limits.supports_prefixes();
+    Ips(if prefixes { slots * IPS_PER_PREFIX } else { slots })
 }

@@ -1,5 +1,7 @@
 //! The VPC CNI's settings as the aws-node DaemonSet's environment gives them.
 
+mod env;
+
 use std::time::Duration;
 
 /// Effective settings of ipamd on Linux. Defaults are the code's, not the shipped manifest's
@@ -81,9 +83,16 @@ pub struct SettingProblem {
 }
 
 impl CniSettings {
-    /// Reads the environment of container `aws-node`. A value that ipamd would replace by its default is replaced here
-    /// too and reported.
-    pub fn from_env<'a>(_env: impl IntoIterator<Item = (&'a str, &'a str)>) -> (CniSettings, Vec<SettingProblem>) {
-        unimplemented!("capacity-budget")
+    /// Reads the environment of container `aws-node`; of a name given twice the last value counts, as in a container. A value
+    /// that ipamd would replace by its default is replaced here too and reported, and so are combinations that ipamd acts
+    /// on otherwise than they read.
+    pub fn from_env<'a>(env: impl IntoIterator<Item = (&'a str, &'a str)>) -> (CniSettings, Vec<SettingProblem>) {
+        env::read(env)
+    }
+
+    /// What the manifest and the Helm chart of the CNI set (`config/master/aws-k8s-cni.yaml`): a node that nobody tuned.
+    #[must_use]
+    pub fn shipped() -> CniSettings {
+        CniSettings { warm_prefix_target: 1, ..CniSettings::default() }
     }
 }
