@@ -195,8 +195,8 @@ pub struct Pod {
     pub terminal: bool,
     /// `metadata.deletionTimestamp` is set; it keeps its address until it is gone.
     pub deleting: bool,
-    /// Condition `PodScheduled` is False: the last scheduling attempt failed.
-    pub schedule_failed: bool,
+    /// Condition `PodScheduled` is False, a scheduling attempt failed: the condition's [fingerprint](crate::failure_fingerprint).
+    pub schedule_failure: Option<u64>,
 }
 
 /// A CNINode.

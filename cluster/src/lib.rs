@@ -20,5 +20,5 @@ mod watch;
 
 pub use connect::{Client, ConnectError, connect};
 pub use event::{CniNode, EniConfig, ErrorClass, Event, Kind, Node, Pod, SandboxFailure};
-pub use pod::demand;
+pub use pod::{demand, failure_fingerprint};
 pub use watch::{Watch, watch};

@@ -1,6 +1,7 @@
 //! Pod -> domain event.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::verdict::Demand;
@@ -65,11 +66,23 @@ pub(crate) struct PodStatus {
     conditions: Option<Vec<Condition>>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 struct Condition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
+    reason: Option<String>,
+    message: Option<String>,
+}
+
+/// Tells one failed scheduling attempt from another: kube-scheduler writes the condition only when reason or message changed,
+/// so a pod that changes with the same fingerprint changed for another cause. Equal within one process only.
+#[must_use]
+pub fn failure_fingerprint(reason: &str, message: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (reason, message).hash(&mut hasher);
+    hasher.finish()
 }
 
 pub(crate) fn applied(raw: RawPod) -> Option<Event> {
@@ -89,12 +102,14 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
         has_ip: present(status.pod_ip).is_some(),
         terminal: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
         deleting: metadata.deletion_timestamp.is_some(),
-        schedule_failed: status
-            .conditions
-            .unwrap_or_default()
-            .iter()
-            .any(|condition| condition.kind == "PodScheduled" && condition.status == "False"),
+        schedule_failure: status.conditions.as_deref().and_then(schedule_failure),
     })))
+}
+
+fn schedule_failure(conditions: &[Condition]) -> Option<u64> {
+    let scheduled = conditions.iter().find(|condition| condition.kind == "PodScheduled")?;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    (scheduled.status == "False").then(|| failure_fingerprint(&text(&scheduled.reason), &text(&scheduled.message)))
 }
 
 fn resource_names(spec: &PodSpec) -> impl Iterator<Item = &str> {
@@ -129,14 +144,14 @@ mod tests {
         );
         assert_eq!((pod.node, pod.has_ip, pod.terminal), (None, false, false));
         assert_eq!((pod.nominated_node.as_deref(), pod.priority, pod.resource_version), (Some("n2"), 7, 41));
-        assert!(pod.schedule_failed);
+        assert_eq!(pod.schedule_failure, Some(failure_fingerprint("Unschedulable", "")));
         assert_eq!(pod.demand, Demand::PodIp);
     }
 
     #[test]
     fn a_finished_pod_is_terminal_although_its_ip_stays_in_the_status() {
         let pod = decode(json!({"nodeName": "n1"}), json!({"phase": "Succeeded", "podIP": "10.0.0.7"}));
-        assert!(pod.terminal && pod.has_ip && !pod.schedule_failed);
+        assert!(pod.terminal && pod.has_ip && pod.schedule_failure.is_none());
     }
 
     #[test]
