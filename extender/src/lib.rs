@@ -9,7 +9,18 @@
 //! Decisions (`index`, `filter`, `claims`) are plain values and functions: time comes in as an argument and nothing waits. The
 //! shells (`run`, `http`) hold all the waiting.
 
+pub mod claims;
+pub mod cli;
 pub mod config;
+pub mod core;
+mod explain;
+pub mod filter;
+pub mod http;
+pub mod index;
+pub mod metrics;
 mod run;
+pub mod snapshot;
+pub mod wire;
+mod writer;
 
 pub use run::{Handle, Options, RunError, run};

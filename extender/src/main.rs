@@ -1,3 +1,7 @@
-//! See the library.
+//! `headroom-extender`: see `headroom_extender::cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    headroom_extender::cli::main()
+}

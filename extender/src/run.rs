@@ -1,11 +1,19 @@
 //! Wiring: watches, writer and the two listeners, in one process or in a test.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
+use crate::core::{Clock, Core};
+use crate::{http, writer};
 
 /// What `serve` needs beside the configuration.
 #[derive(Clone, Debug)]
@@ -25,9 +33,6 @@ pub struct Options {
 /// Why it did not start or did not go on.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The configuration was refused.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// There is no client for the cluster.
     #[error("failed to connect to Kubernetes")]
     Connect(#[from] headroom_cluster::ConnectError),
@@ -81,19 +86,86 @@ pub async fn run<S>(options: Options, shutdown: S) -> Result<Handle, RunError>
 where
     S: Future<Output = ()> + Send + 'static,
 {
-    let _client = headroom_cluster::connect(options.kubeconfig.as_deref(), options.context.as_deref()).await?;
-    let bind = |addr: SocketAddr| async move {
-        tokio::net::TcpListener::bind(addr).await.map_err(|source| RunError::Listen { addr, source })
+    let client = headroom_cluster::connect(options.kubeconfig.as_deref(), options.context.as_deref()).await?;
+    let (listener, addr) = bind(options.listen).await?;
+    let (admin, admin_addr) = bind(options.admin_listen).await?;
+    let clock = Clock::start();
+    let core = Arc::new(Core::new(options.config));
+    let (stop, stopped) = watch::channel(false);
+    let stopped = || {
+        let mut stopped = stopped.clone();
+        // An error means that the supervisor is gone, which is a reason to stop too.
+        async move { drop(stopped.wait_for(|stop| *stop).await) }
     };
-    let listener = bind(options.listen).await?;
-    let admin = bind(options.admin_listen).await?;
-    let local = |listener: &tokio::net::TcpListener, addr| {
-        listener.local_addr().map_err(|source| RunError::Listen { addr, source })
-    };
-    let (addr, admin_addr) = (local(&listener, options.listen)?, local(&admin, options.admin_listen)?);
-    let done = tokio::spawn(async move {
-        shutdown.await;
-        Ok(())
-    });
-    Ok(Handle { addr, admin_addr, done })
+    let mut watching = JoinSet::new();
+    let mut names = HashMap::new();
+    let headroom_cluster::Watch { events, tasks } = headroom_cluster::watch(&client);
+    for (kind, task) in tasks {
+        names.insert(watching.spawn(task).id(), format!("watch {}", kind.label()));
+    }
+    names.insert(watching.spawn(writer::write(events, Arc::clone(&core), clock)).id(), "writer".to_owned());
+    let mut serving = JoinSet::new();
+    let router = http::extender(Arc::clone(&core), clock);
+    let served = http::serve(listener, Arc::clone(&core), router, stopped());
+    names.insert(serving.spawn(async { log_io(served.await) }).id(), "extender listener".to_owned());
+    let served = http::serve(admin, Arc::clone(&core), http::admin(Arc::clone(&core)), stopped());
+    names.insert(serving.spawn(async { log_io(served.await) }).id(), "admin listener".to_owned());
+    let drain = Duration::from_secs(core.config.http.drain_secs);
+    let supervisor = Supervisor { watching, serving, names, stop, drain };
+    Ok(Handle { addr, admin_addr, done: tokio::spawn(supervisor.run(shutdown)) })
+}
+
+async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {
+    let failed = |source| RunError::Listen { addr, source };
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
+}
+
+fn log_io(result: std::io::Result<()>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "listener failed");
+    }
+}
+
+/// Every task of the process. None may end by itself: a watch that died silently would leave decisions to a stale state.
+struct Supervisor {
+    watching: JoinSet<()>,
+    serving: JoinSet<()>,
+    names: HashMap<tokio::task::Id, String>,
+    stop: watch::Sender<bool>,
+    drain: Duration,
+}
+
+impl Supervisor {
+    async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let ended = tokio::select! {
+            () = shutdown => None,
+            ended = self.watching.join_next_with_id() => ended,
+            ended = self.serving.join_next_with_id() => ended,
+        };
+        let result = match ended {
+            None => {
+                tracing::info!("shutting down");
+                Ok(())
+            }
+            Some(ended) => {
+                let (id, how) = match &ended {
+                    Ok((id, ())) => (*id, "ended"),
+                    Err(error) => (error.id(), "panicked"),
+                };
+                let task = self.names.remove(&id).unwrap_or_default();
+                tracing::error!(%task, how, "a task that must keep running is gone");
+                Err(RunError::Task { task, how })
+            }
+        };
+        self.stop.send_replace(true);
+        let drained = async { while self.serving.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.drain, drained).await.is_err() {
+            tracing::warn!(drain_secs = self.drain.as_secs(), "requests still open at the end of the drain time");
+        }
+        self.serving.shutdown().await;
+        self.watching.shutdown().await;
+        result
+    }
 }

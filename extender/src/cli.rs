@@ -1,0 +1,206 @@
+//! Command line of `headroom-extender`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, ConfigError};
+use crate::explain::{ExplainError, explain};
+use crate::run::{Handle, Options, RunError, run};
+
+/// Keeps pods off nodes that cannot give them an IP: an HTTP extender for kube-scheduler on AWS with the VPC CNI.
+#[derive(Debug, Parser)]
+#[command(
+    name = "headroom-extender",
+    version,
+    after_help = "Exit codes: 0 done; 1 failed while running; 2 wrong command line; 64 configuration refused."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answers kube-scheduler until SIGTERM or SIGINT.
+    Serve(Serve),
+    /// Looks at the cluster once and says, per node, whether it has an IP for a pod and why.
+    Explain(Explain),
+    /// Prints the configuration with every key, or what is wrong with it.
+    CheckConfig(ConfigFile),
+}
+
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// YAML file; without one, the defaults.
+    #[arg(long, value_name = "FILE", env = "HEADROOM_EXTENDER_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Cluster {
+    /// Kubeconfig; without one, KUBECONFIG, ~/.kube/config or the pod's service account.
+    #[arg(long, value_name = "FILE", env = "HEADROOM_EXTENDER_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; without one, its current context.
+    #[arg(long, value_name = "NAME", env = "HEADROOM_EXTENDER_CONTEXT")]
+    context: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    /// Format of the log on standard error.
+    #[arg(long, value_enum, default_value = "json", env = "HEADROOM_EXTENDER_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// Level, or a filter such as info,headroom_extender=debug.
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "HEADROOM_EXTENDER_LOG_LEVEL")]
+    log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Json,
+    Text,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    log: Log,
+    /// Where kube-scheduler calls; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9270", env = "HEADROOM_EXTENDER_LISTEN")]
+    listen: SocketAddr,
+    /// Where /livez, /readyz and /metrics are; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9271", env = "HEADROOM_EXTENDER_ADMIN_LISTEN")]
+    admin_listen: SocketAddr,
+    /// Written as JSON {"addr":..,"admin_addr":..} once both addresses are bound.
+    #[arg(long, value_name = "FILE", env = "HEADROOM_EXTENDER_READY_FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
+    cluster: Cluster,
+    /// The pod.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pod: String,
+    /// Only this node.
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Form of the report.
+    #[arg(long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// Exit code for a refused configuration, EX_USAGE of sysexits.h.
+const EXIT_CONFIG: u8 = 64;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::CheckConfig(file) => check_config(file.config.as_deref()),
+        Command::Serve(args) => Config::load(args.config.config.as_deref())
+            .map_err(anyhow::Error::from)
+            .and_then(|config| runtime()?.block_on(serve(config, args))),
+        Command::Explain(args) => Config::load(args.config.config.as_deref())
+            .map_err(anyhow::Error::from)
+            .and_then(|config| runtime()?.block_on(print_explanation(&config, &args))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("headroom-extender: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<ConfigError>() {
+        return ExitCode::from(EXIT_CONFIG);
+    }
+    match error.downcast_ref::<ExplainError>() {
+        Some(ExplainError::PodName(_)) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn check_config(path: Option<&Path>) -> anyhow::Result<()> {
+    print!("{}", Config::load(path)?.to_yaml()?);
+    Ok(())
+}
+
+async fn print_explanation(config: &Config, args: &Explain) -> anyhow::Result<()> {
+    let Cluster { kubeconfig, context } = &args.cluster;
+    let report = explain(config, kubeconfig.as_deref(), context.as_deref(), &args.pod, args.node.as_deref()).await?;
+    match args.output {
+        Output::Text => print!("{}", report.text()),
+        Output::Json => println!("{}", serde_json::to_string(&report)?),
+    }
+    Ok(())
+}
+
+async fn serve(config: Config, args: Serve) -> anyhow::Result<()> {
+    start_log(&args.log)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?config, "starting");
+    let Serve { config: _, cluster, log: _, listen, admin_listen, ready_file } = args;
+    let options = Options { config, kubeconfig: cluster.kubeconfig, context: cluster.context, listen, admin_listen };
+    let handle: Handle = run(options, stop_signal()?).await?;
+    tracing::info!(addr = %handle.addr, admin_addr = %handle.admin_addr, "listening");
+    if let Some(path) = ready_file {
+        let addrs = serde_json::json!({ "addr": handle.addr, "admin_addr": handle.admin_addr });
+        write_at_once(&path, addrs.to_string().as_bytes())?;
+    }
+    Ok(handle.wait().await.map_err(|error: RunError| error)?)
+}
+
+/// Whoever waits for the file must never read half of it.
+fn write_at_once(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let part = path.with_extension("part");
+    std::fs::write(&part, content)?;
+    Ok(std::fs::rename(&part, path)?)
+}
+
+fn start_log(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.log_level)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => builder.init(),
+    }
+    Ok(())
+}
+
+/// Resolves on SIGTERM or SIGINT.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,227 @@
+//! From a request's bytes to a reply's bytes: decode, read the snapshot, decide, claim, encode. Never waits.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use headroom_capacity::ids::PodUid;
+use headroom_capacity::time::Time;
+use headroom_capacity::verdict::{Demand, Reason};
+
+use crate::claims::{Claimant, Claims, Outcome};
+use crate::config::{Config, OnUnknown};
+use crate::filter::{Answer, Candidate, Decision, Room, decide, scores};
+use crate::metrics::{Metrics, PolicyUse, Verb};
+use crate::snapshot::Snapshot;
+use crate::wire::{self, Args, RequestError};
+
+/// Unix time that never goes back: read once, then carried by the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: Instant,
+    epoch: Duration,
+}
+
+impl Clock {
+    /// Starts at the system's time.
+    #[must_use]
+    pub fn start() -> Clock {
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { started: Instant::now(), epoch }
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        Time::ZERO + self.epoch + self.started.elapsed()
+    }
+}
+
+/// What requests share with the writer.
+#[derive(Debug)]
+pub struct Core {
+    /// What it decides by.
+    pub config: Config,
+    /// What it counts.
+    pub metrics: Metrics,
+    snapshot: ArcSwap<Snapshot>,
+    /// A plain mutex, held for the microseconds of one decision and never across an await. The snapshot is read under it: a claim
+    /// ends only after the snapshot that counts its pod is published, so whoever finds the claim gone also finds the pod counted.
+    claims: Mutex<Claims>,
+}
+
+impl Core {
+    /// Not ready until a snapshot is published.
+    #[must_use]
+    pub fn new(config: Config) -> Core {
+        let empty = Snapshot { missing: headroom_cluster::Kind::ALL.to_vec(), ..Snapshot::default() };
+        Core {
+            config,
+            metrics: Metrics::new(),
+            snapshot: ArcSwap::from_pointee(empty),
+            claims: Mutex::new(Claims::default()),
+        }
+    }
+
+    /// The current snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Publishes a snapshot and then ends the claims of the pods that it counts.
+    pub fn publish(&self, snapshot: Snapshot, outcomes: &[Outcome], now: Time) {
+        self.metrics.published(&snapshot, now);
+        self.snapshot.store(Arc::new(snapshot));
+        let mut claims = self.claims();
+        claims.expire(now);
+        for outcome in outcomes {
+            claims.settle(outcome, now, &self.config.claims);
+        }
+    }
+
+    /// The text of `/metrics`.
+    ///
+    /// # Errors
+    /// As [`Metrics::encode`].
+    pub fn metrics_text(&self) -> Result<String, std::fmt::Error> {
+        let (claims, expired) = {
+            let claims = self.claims();
+            (claims.len(), claims.expired_total)
+        };
+        self.metrics.encode(claims, expired)
+    }
+
+    /// Answers `POST /v1/filter`.
+    #[must_use]
+    pub fn filter(&self, body: &[u8], now: Time) -> Vec<u8> {
+        let started = Instant::now();
+        let reply = match self.try_filter(body, now) {
+            Ok((answer, reply)) => {
+                self.metrics.request(Verb::Filter, answer);
+                reply
+            }
+            Err(error) => self.refuse(Verb::Filter, &error),
+        };
+        self.metrics.filter_took(started.elapsed());
+        reply
+    }
+
+    /// Answers `POST /v1/prioritize`. Its reply has no place for an error; an empty list leaves kube-scheduler's scores alone.
+    #[must_use]
+    pub fn prioritize(&self, body: &[u8], now: Time) -> Vec<u8> {
+        match self.try_prioritize(body, now) {
+            Ok((answer, reply)) => {
+                self.metrics.request(Verb::Prioritize, answer);
+                reply
+            }
+            Err(error) => self.refuse(Verb::Prioritize, &error),
+        }
+    }
+
+    /// The reply to a request that gets no answer, counted.
+    #[must_use]
+    pub fn refuse(&self, verb: Verb, error: &RequestError) -> Vec<u8> {
+        tracing::debug!(%error, ?verb, "request refused");
+        self.metrics.request(verb, error.label());
+        match verb {
+            Verb::Filter => wire::failed(error),
+            Verb::Prioritize => wire::priorities(std::iter::empty()),
+        }
+    }
+
+    fn try_filter(&self, body: &[u8], now: Time) -> Result<(&'static str, Vec<u8>), RequestError> {
+        let args = wire::decode(body)?;
+        let names: Vec<&str> = args.names.iter().flatten().map(wire::Name::as_str).collect();
+        let pod = candidate(&args);
+        if pod.claimant.demand == Demand::None {
+            return Ok(("all", wire::passed(names.into_iter())));
+        }
+        let answer = {
+            let mut claims = self.claims();
+            let snapshot = self.snapshot.load();
+            self.usable(&snapshot, now)?;
+            claims.expire(now);
+            claims.release(&pod.claimant.uid);
+            let mut answer = decide(&snapshot, &claims, &pod, &names, &self.config);
+            claims.make(pod.claimant, std::mem::take(&mut answer.claim), now, &self.config.claims);
+            answer
+        };
+        self.count(&answer);
+        Ok(match &answer.decision {
+            Decision::All => ("all", wire::passed(names.into_iter())),
+            Decision::Some(passing) => ("some", wire::passed(passing.iter().map(|&at| names[at]))),
+            Decision::None(reasons) => {
+                let rejected: Vec<(&str, Reason)> = names.into_iter().zip(reasons.iter().copied()).collect();
+                ("none", wire::rejected(&rejected))
+            }
+        })
+    }
+
+    fn try_prioritize(&self, body: &[u8], now: Time) -> Result<(&'static str, Vec<u8>), RequestError> {
+        let args = wire::decode(body)?;
+        let names: Vec<&str> = args.names.iter().flatten().map(wire::Name::as_str).collect();
+        let pod = candidate(&args);
+        let rooms = {
+            let claims = self.claims();
+            let snapshot = self.snapshot.load();
+            self.usable(&snapshot, now)?;
+            decide(&snapshot, &claims, &pod, &names, &self.config).rooms
+        };
+        let scored = names.into_iter().zip(scores(&rooms));
+        Ok(if rooms.is_empty() {
+            ("all", wire::priorities(std::iter::empty()))
+        } else {
+            ("some", wire::priorities(scored))
+        })
+    }
+
+    /// Whether the state may be decided by.
+    fn usable(&self, snapshot: &Snapshot, now: Time) -> Result<(), RequestError> {
+        if !snapshot.is_ready() {
+            return Err(RequestError::NotReady);
+        }
+        let failure = &self.config.failure;
+        if failure.is_stale(snapshot.failing_since, now) {
+            self.metrics.policy(PolicyUse::StaleState, failure.on_stale_state, 1);
+            if failure.on_stale_state == OnUnknown::Reject {
+                return Err(RequestError::Stale);
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&self, answer: &Answer) {
+        self.metrics.nodes(&answer.rooms);
+        let uses = |wanted: fn(Reason) -> bool| {
+            let hit = answer.rooms.iter().filter(|room| match room {
+                Room::Open(Some(reason)) | Room::Closed(reason) => wanted(*reason),
+                _ => false,
+            });
+            u64::try_from(hit.count()).unwrap_or(u64::MAX)
+        };
+        let failure = &self.config.failure;
+        let nodes = uses(|reason| reason == Reason::UnknownNode);
+        self.metrics.policy(PolicyUse::UnknownNode, failure.on_unknown_node, nodes);
+        let capacity = uses(|reason| matches!(reason, Reason::UnknownInstanceType | Reason::UnknownSubnet));
+        self.metrics.policy(PolicyUse::UnknownCapacity, failure.on_unknown_capacity, capacity);
+    }
+
+    /// A panic while the lock was held would have left a claim too many at worst, and its deadline ends it.
+    fn claims(&self) -> MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn candidate(args: &Args<'_>) -> Candidate {
+    let pod = &args.pod;
+    Candidate {
+        claimant: Claimant {
+            uid: PodUid::from(pod.uid.as_str()),
+            demand: pod.demand,
+            resource_version: pod.resource_version,
+            failure: pod.failure,
+        },
+        priority: pod.priority,
+    }
+}

@@ -1,0 +1,138 @@
+//! The two listeners. kube-scheduler's client takes any status but 200 for a failure and drops the connection, so every answer
+//! that it may get is 200 and tells its error inside (k/k `pkg/scheduler/extender.go`, `send`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use futures::StreamExt;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::core::{Clock, Core};
+use crate::metrics::Verb;
+use crate::wire::RequestError;
+
+/// A body that has not arrived by then never will: kube-scheduler's own timeout is 5 s by default.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// So many times the limit is read and thrown away: closing early would reset the connection before the client reads why.
+const DISCARD_FACTOR: usize = 32;
+
+#[derive(Clone, Debug)]
+struct Service {
+    core: Arc<Core>,
+    clock: Clock,
+    slots: Arc<Semaphore>,
+}
+
+/// `POST /v1/filter` and `POST /v1/prioritize`.
+pub fn extender(core: Arc<Core>, clock: Clock) -> Router {
+    let slots = Arc::new(Semaphore::new(core.config.http.max_in_flight));
+    Router::new().route("/v1/filter", post(filter)).route("/v1/prioritize", post(prioritize)).with_state(Service {
+        core,
+        clock,
+        slots,
+    })
+}
+
+/// `GET /livez`, `/readyz`, `/metrics`.
+pub fn admin(core: Arc<Core>) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(core)
+}
+
+/// Serves until `shutdown` resolves; then idle connections are closed and open requests answered with `Connection: close`.
+///
+/// No timer is installed: hyper would close connections that idle for 30 s, and kube-scheduler reuses them for 90 s.
+///
+/// # Errors
+/// Only what axum reserves for later.
+pub async fn serve(
+    listener: TcpListener,
+    core: Arc<Core>,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let listener = listener.tap_io(move |stream| {
+        core.metrics.connected();
+        // Without it, the last segment of a reply waits for the client's delayed ACK.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::warn!(%error, "unable to set TCP_NODELAY");
+        }
+    });
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+}
+
+async fn filter(State(service): State<Service>, body: Body) -> Response {
+    service.answer(Verb::Filter, body).await
+}
+
+async fn prioritize(State(service): State<Service>, body: Body) -> Response {
+    service.answer(Verb::Prioritize, body).await
+}
+
+impl Service {
+    async fn answer(&self, verb: Verb, body: Body) -> Response {
+        let Ok(_slot) = self.slots.try_acquire() else {
+            return json(self.core.refuse(verb, &RequestError::Overloaded));
+        };
+        self.core.metrics.in_flight.inc();
+        let read = tokio::time::timeout(BODY_TIMEOUT, read(body, self.core.config.http.max_body_bytes)).await;
+        let reply = match read.unwrap_or(Err(RequestError::CutOff)) {
+            Ok(body) if verb == Verb::Filter => self.core.filter(&body, self.clock.now()),
+            Ok(body) => self.core.prioritize(&body, self.clock.now()),
+            Err(error) => self.core.refuse(verb, &error),
+        };
+        self.core.metrics.in_flight.dec();
+        json(reply)
+    }
+}
+
+async fn read(body: Body, max_bytes: usize) -> Result<Vec<u8>, RequestError> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut kept = Vec::with_capacity(announced.min(max_bytes));
+    let mut seen = 0_usize;
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| RequestError::CutOff)?;
+        seen = seen.saturating_add(chunk.len());
+        if seen <= max_bytes {
+            kept.extend_from_slice(&chunk);
+        } else if seen > max_bytes.saturating_mul(DISCARD_FACTOR) {
+            break;
+        }
+    }
+    if seen > max_bytes { Err(RequestError::TooLarge) } else { Ok(kept) }
+}
+
+/// A body of known length: hyper then sends Content-Length, and Go reuses the connection.
+fn json(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
+}
+
+async fn readyz(State(core): State<Arc<Core>>) -> Response {
+    let snapshot = core.snapshot();
+    if snapshot.is_ready() {
+        return "ok\n".into_response();
+    }
+    let missing: Vec<&str> = snapshot.missing.iter().map(|kind| kind.label()).collect();
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not synced: {}\n", missing.join(", "))).into_response()
+}
+
+async fn metrics(State(core): State<Arc<Core>>) -> Response {
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    match core.metrics_text() {
+        Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

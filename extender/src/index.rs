@@ -1,0 +1,329 @@
+//! Cluster events in, snapshots out. Knows no clock: every call says what time it is.
+
+mod estimate;
+mod node;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headroom_capacity::ids::PodUid;
+use headroom_capacity::settings::CniSettings;
+use headroom_capacity::time::Time;
+use headroom_capacity::verdict::Demand;
+use headroom_cluster::{Event, Kind, Pod, SandboxFailure};
+
+use crate::claims::Outcome;
+use crate::config::Evidence;
+use crate::snapshot::{NodeView, Nominee, Snapshot};
+use node::NodeEntry;
+
+/// The state that only the writer changes.
+#[derive(Debug)]
+pub struct Index {
+    evidence: Evidence,
+    settings: Arc<CniSettings>,
+    nodes: HashMap<Arc<str>, NodeEntry>,
+    pods: HashMap<PodUid, PodEntry>,
+    /// ENIConfig name -> subnet.
+    eni_configs: HashMap<Arc<str>, Option<Arc<str>>>,
+    /// Pods for which the CNI had no IP, and when that was last seen.
+    failures: HashMap<PodUid, Time>,
+    synced: HashSet<Kind>,
+    failing_since: HashMap<Kind, Time>,
+    views: HashMap<Arc<str>, Arc<NodeView>>,
+    dirty: HashSet<Arc<str>>,
+    /// When a node's view changes by itself: an IP has cooled down, evidence has aged.
+    timers: BinaryHeap<Reverse<(Time, Arc<str>)>>,
+    outcomes: Vec<Outcome>,
+}
+
+/// What is kept of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PodEntry {
+    node: Option<Arc<str>>,
+    nominated: Option<Arc<str>>,
+    demand: Demand,
+    stage: Stage,
+}
+
+/// Where a pod is on its way to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Not bound.
+    Pending,
+    /// Bound, no address yet.
+    Waiting,
+    /// Bound, with an address.
+    Assigned,
+    /// Succeeded or Failed: its sandbox is torn down.
+    Over,
+}
+
+impl Stage {
+    fn of(pod: &Pod) -> Stage {
+        match pod {
+            Pod { terminal: true, .. } => Stage::Over,
+            Pod { node: None, .. } => Stage::Pending,
+            Pod { has_ip: false, .. } => Stage::Waiting,
+            _ => Stage::Assigned,
+        }
+    }
+
+    fn holds(self) -> bool {
+        matches!(self, Stage::Waiting | Stage::Assigned)
+    }
+}
+
+impl Index {
+    /// Nothing known yet.
+    #[must_use]
+    pub fn new(evidence: Evidence) -> Index {
+        Index {
+            evidence,
+            settings: Arc::new(CniSettings::default()),
+            nodes: HashMap::new(),
+            pods: HashMap::new(),
+            eni_configs: HashMap::new(),
+            failures: HashMap::new(),
+            synced: HashSet::new(),
+            failing_since: HashMap::new(),
+            views: HashMap::new(),
+            dirty: HashSet::new(),
+            timers: BinaryHeap::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// aws-node's settings as last seen.
+    #[must_use]
+    pub fn settings(&self) -> &CniSettings {
+        &self.settings
+    }
+
+    /// Takes in one event.
+    pub fn apply(&mut self, event: Event, now: Time) {
+        match event {
+            Event::NodeApplied(node) => {
+                let entry = self.node(&node.name);
+                entry.info = Some(*node);
+            }
+            Event::NodeDeleted(name) => self.node_gone(&name),
+            Event::PodApplied(pod) => self.pod_applied(*pod, now),
+            Event::PodDeleted(uid) => self.pod_gone(&uid, now),
+            Event::CniNodeApplied(cni) => {
+                let entry = self.node(&cni.name);
+                entry.cni = Some(cni);
+            }
+            Event::CniNodeDeleted(name) => self.node(&name).cni = None,
+            Event::EniConfigApplied(config) => {
+                self.eni_configs.insert(config.name, config.subnet);
+            }
+            Event::EniConfigDeleted(name) => {
+                self.eni_configs.remove(&name);
+            }
+            Event::CniSettings { settings, .. } => {
+                if *self.settings != *settings {
+                    self.settings = Arc::from(settings);
+                    self.dirty.extend(self.nodes.keys().cloned());
+                }
+            }
+            Event::SandboxFailed(failure) => self.sandbox_failed(&failure, now),
+            Event::Undecodable { .. } => {}
+            Event::Synced { kind, .. } => {
+                self.synced.insert(kind);
+            }
+            Event::WatchFailed { kind, .. } => {
+                self.failing_since.entry(kind).or_insert(now);
+            }
+            Event::WatchRecovered(kind) => {
+                self.failing_since.remove(&kind);
+            }
+        }
+    }
+
+    /// The state as an immutable value. Only nodes that changed since the last call are worked out anew.
+    pub fn freeze(&mut self, now: Time) -> Snapshot {
+        while self.timers.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            if let Some(Reverse((_, name))) = self.timers.pop() {
+                self.dirty.insert(name);
+            }
+        }
+        for name in mem::take(&mut self.dirty) {
+            self.refresh(&name, now);
+        }
+        let required = [Kind::Node, Kind::Pod];
+        Snapshot {
+            nodes: self.views.clone(),
+            missing: Kind::ALL.into_iter().filter(|kind| !self.synced.contains(kind)).collect(),
+            failing_since: required.iter().filter_map(|kind| self.failing_since.get(kind)).min().copied(),
+            at: now,
+        }
+    }
+
+    /// What became of pods that may hold claims, since the last call. To be settled after the snapshot is published, so that no
+    /// request finds a pod neither claimed nor counted.
+    pub fn take_outcomes(&mut self) -> Vec<Outcome> {
+        mem::take(&mut self.outcomes)
+    }
+
+    /// When the next node changes without an event.
+    #[must_use]
+    pub fn next_change(&self) -> Option<Time> {
+        self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The ENIConfig that this node's new ENIs take their subnet from, and that subnet where the ENIConfig exists; `None` without
+    /// custom networking (CNI `pkg/eniconfig`, `GetNodeSpecificENIConfigName`).
+    #[must_use]
+    pub fn eni_config(&self, node: &str) -> Option<(&str, Option<&str>)> {
+        let settings = self.settings.custom_networking.then_some(&self.settings)?;
+        let info = self.nodes.get(node)?.info.as_ref()?;
+        let label = |key: &str| info.labels.get(key).map(String::as_str);
+        let name = label("vpc.amazonaws.com/externalEniConfig")
+            .or_else(|| info.annotations.get(&settings.eni_config_annotation).map(String::as_str))
+            .or_else(|| label(&settings.eni_config_label))
+            .unwrap_or("default");
+        Some((name, self.eni_configs.get(name).and_then(Option::as_deref)))
+    }
+
+    /// The node's entry, which will be worked out anew. Pods and CNINodes may be seen before their node.
+    fn node(&mut self, name: &Arc<str>) -> &mut NodeEntry {
+        self.dirty.insert(Arc::clone(name));
+        self.nodes.entry(Arc::clone(name)).or_default()
+    }
+
+    fn node_gone(&mut self, name: &Arc<str>) {
+        let entry = self.node(name);
+        entry.info = None;
+        entry.cooling = node::Cooling::default();
+    }
+
+    fn refresh(&mut self, name: &Arc<str>, now: Time) {
+        let Some(entry) = self.nodes.get_mut(name) else { return };
+        entry.forget(now);
+        match entry.view(&self.settings, now) {
+            Some(view) => {
+                self.views.insert(Arc::clone(&view.name), Arc::new(view));
+            }
+            None => {
+                self.views.remove(name);
+                if entry.is_empty() {
+                    self.nodes.remove(name);
+                }
+            }
+        }
+    }
+
+    fn pod_applied(&mut self, pod: Pod, now: Time) {
+        let stage = Stage::of(&pod);
+        let uid = pod.uid;
+        let nominated = pod.nominated_node.filter(|_| stage == Stage::Pending);
+        let before = self.pods.remove(&uid);
+        if let Some(before) = &before {
+            self.leave(&uid, before, stage.holds(), now);
+        }
+        match (stage, &nominated, pod.schedule_failure) {
+            (Stage::Pending, Some(node), None) => self.outcomes.push(Outcome::Nominated(uid.clone(), Arc::clone(node))),
+            (Stage::Pending, None, Some(failure)) => self.outcomes.push(Outcome::Failed {
+                uid: uid.clone(),
+                resource_version: pod.resource_version,
+                failure,
+            }),
+            (Stage::Pending, Some(node), Some(failure)) => {
+                // A failed attempt that found victims nominates; a bind that waits nominates too, and then its claim stays.
+                self.outcomes.push(Outcome::Nominated(uid.clone(), Arc::clone(node)));
+                self.outcomes.push(Outcome::Failed {
+                    uid: uid.clone(),
+                    resource_version: pod.resource_version,
+                    failure,
+                });
+            }
+            (Stage::Pending, None, None) => {}
+            _ => {
+                if before.is_none_or(|before| before.stage == Stage::Pending) {
+                    self.outcomes.push(Outcome::Settled(uid.clone()));
+                }
+            }
+        }
+        if let Some(node) = &nominated {
+            let nominee = Nominee { uid: uid.clone(), priority: pod.priority, demand: pod.demand };
+            self.node(node).nominees.push(nominee);
+        }
+        let entry = PodEntry { node: pod.node, nominated, demand: pod.demand, stage };
+        self.arrive(&uid, &entry, now);
+        self.pods.insert(uid, entry);
+    }
+
+    fn pod_gone(&mut self, uid: &PodUid, now: Time) {
+        if let Some(before) = self.pods.remove(uid) {
+            self.leave(uid, &before, false, now);
+        }
+        self.failures.remove(uid);
+        self.outcomes.push(Outcome::Settled(uid.clone()));
+    }
+
+    /// Counts a pod where it is now.
+    fn arrive(&mut self, uid: &PodUid, entry: &PodEntry, now: Time) {
+        let Some(name) = entry.node.as_ref().filter(|_| entry.stage.holds() && entry.demand != Demand::None) else {
+            return;
+        };
+        let failing = (entry.stage == Stage::Waiting).then(|| self.failures.get(uid).copied()).flatten();
+        let node = self.node(name);
+        node.count(entry.demand, entry.stage == Stage::Assigned, 1);
+        match failing {
+            Some(at) => self.close(uid, &Arc::clone(name), at, now),
+            None if entry.stage == Stage::Assigned => {
+                self.failures.remove(uid);
+            }
+            None => {}
+        }
+    }
+
+    /// Takes a pod off where it was. If it held an address and will not hold one any more, that address cools down.
+    fn leave(&mut self, uid: &PodUid, before: &PodEntry, still_holds: bool, now: Time) {
+        if let Some(nominated) = &before.nominated {
+            self.node(nominated).nominees.retain(|nominee| nominee.uid != *uid);
+        }
+        let Some(name) = before.node.as_ref().filter(|_| before.stage.holds() && before.demand != Demand::None) else {
+            return;
+        };
+        let ip_cooldown = self.settings.ip_cooldown;
+        let name = Arc::clone(name);
+        let node = self.node(&name);
+        node.count(before.demand, before.stage == Stage::Assigned, -1);
+        let failed = node.failing.remove(uid).is_some();
+        // A pod may get its address and go before its status says so; only one that the CNI refused surely held none.
+        if !still_holds && !failed {
+            let until = node.cool(before.demand, ip_cooldown, now);
+            self.timers.push(Reverse((until, name)));
+        }
+    }
+
+    fn sandbox_failed(&mut self, failure: &SandboxFailure, now: Time) {
+        let hold = Duration::from_secs(self.evidence.hold_secs);
+        if !failure.ip_cause || now.since(failure.at) >= hold {
+            return;
+        }
+        let at = failure.at.min(now);
+        self.failures.retain(|_, seen| now.since(*seen) < hold);
+        self.failures.insert(failure.pod.clone(), at);
+        if let Some(pod) = self.pods.get(&failure.pod)
+            && pod.stage == Stage::Waiting
+            && pod.demand == Demand::PodIp
+            && let Some(node) = pod.node.clone()
+        {
+            self.close(&failure.pod, &node, at, now);
+        }
+    }
+
+    fn close(&mut self, uid: &PodUid, node: &Arc<str>, at: Time, now: Time) {
+        let until = at + Duration::from_secs(self.evidence.hold_secs);
+        if until > now {
+            self.node(node).failing.insert(uid.clone(), until);
+            self.timers.push(Reverse((until, Arc::clone(node))));
+        }
+    }
+}

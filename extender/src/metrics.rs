@@ -1,0 +1,261 @@
+//! What Prometheus sees. Label values come from closed sets, and every series exists from the start with 0.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use headroom_capacity::time::Time;
+use headroom_capacity::verdict::Reason;
+use headroom_cluster::{ErrorClass, Event, Kind};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::config::OnUnknown;
+use crate::filter::Room;
+use crate::snapshot::Snapshot;
+use crate::wire::RequestError;
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+type FloatGauge = Gauge<f64, AtomicU64>;
+
+/// Handles to all metrics; the registry encodes them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Labels<2>, Counter>,
+    filter_seconds: Histogram,
+    filter_nodes: Family<Labels<2>, Counter>,
+    policy_uses: Family<Labels<2>, Counter>,
+    watch_events: Family<Labels<2>, Counter>,
+    watch_errors: Family<Labels<2>, Counter>,
+    /// Requests being answered.
+    pub in_flight: Gauge<i64, AtomicI64>,
+    connections: Counter,
+    snapshot_nodes: Gauge<i64, AtomicI64>,
+    snapshot_published: FloatGauge,
+    claims: Gauge<i64, AtomicI64>,
+    claims_expired: Counter,
+}
+
+/// The two verbs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `POST /v1/filter`.
+    Filter,
+    /// `POST /v1/prioritize`.
+    Prioritize,
+}
+
+impl Verb {
+    const fn label(self) -> &'static str {
+        match self {
+            Verb::Filter => "filter",
+            Verb::Prioritize => "prioritize",
+        }
+    }
+}
+
+/// A configured choice that was made for want of knowledge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyUse {
+    /// `failure.on_unknown_node`.
+    UnknownNode,
+    /// `failure.on_unknown_capacity`.
+    UnknownCapacity,
+    /// `failure.on_stale_state`.
+    StaleState,
+}
+
+impl PolicyUse {
+    const ALL: [PolicyUse; 3] = [PolicyUse::UnknownNode, PolicyUse::UnknownCapacity, PolicyUse::StaleState];
+
+    const fn label(self) -> &'static str {
+        match self {
+            PolicyUse::UnknownNode => "on_unknown_node",
+            PolicyUse::UnknownCapacity => "on_unknown_capacity",
+            PolicyUse::StaleState => "on_stale_state",
+        }
+    }
+}
+
+/// Outcomes of a request beside the error labels.
+const ANSWERS: [&str; 3] = ["all", "some", "none"];
+const EVENTS: [&str; 4] = ["applied", "deleted", "synced", "absent"];
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, registered and at 0.
+    #[must_use]
+    pub fn new() -> Metrics {
+        let mut registry = Registry::with_prefix("headroom_extender");
+        let metrics = Metrics {
+            requests: Family::default(),
+            // 10 us to 1.3 s: kube-scheduler's own share is above 100 us, its default timeout 5 s.
+            filter_seconds: Histogram::new(exponential_buckets(10e-6, 2.0, 18)),
+            filter_nodes: Family::default(),
+            policy_uses: Family::default(),
+            watch_events: Family::default(),
+            watch_errors: Family::default(),
+            in_flight: Gauge::default(),
+            connections: Counter::default(),
+            snapshot_nodes: Gauge::default(),
+            snapshot_published: FloatGauge::default(),
+            claims: Gauge::default(),
+            claims_expired: Counter::default(),
+            registry: Registry::default(),
+        };
+        metrics.register(&mut registry);
+        metrics.preset();
+        Metrics { registry, ..metrics }
+    }
+
+    fn register(&self, to: &mut Registry) {
+        to.register("requests", "Requests by verb and answer", self.requests.clone());
+        to.register_with_unit(
+            "filter_duration",
+            "Time to answer a filter call",
+            Unit::Seconds,
+            self.filter_seconds.clone(),
+        );
+        to.register("filter_nodes", "Nodes named in filter calls by verdict and reason", self.filter_nodes.clone());
+        to.register("policy_uses", "Choices made by policy for want of knowledge", self.policy_uses.clone());
+        to.register("watch_events", "Events received by kind", self.watch_events.clone());
+        to.register("watch_errors", "Watch errors by kind", self.watch_errors.clone());
+        to.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
+        to.register("connections", "Connections accepted", self.connections.clone());
+        to.register("snapshot_nodes", "Nodes in the snapshot", self.snapshot_nodes.clone());
+        let published = "When the snapshot was published, Unix time";
+        to.register_with_unit(
+            "snapshot_published_timestamp",
+            published,
+            Unit::Seconds,
+            self.snapshot_published.clone(),
+        );
+        to.register("claims", "Pods that hold a claim", self.claims.clone());
+        to.register("claims_expired", "Claims that ended by the deadline", self.claims_expired.clone());
+        to.register("build", "Version of the binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    }
+
+    fn preset(&self) {
+        for verb in [Verb::Filter, Verb::Prioritize] {
+            for answer in ANSWERS.into_iter().chain(RequestError::LABELS) {
+                self.requests.get_or_create(&[("verb", verb.label()), ("answer", answer)]).inc_by(0);
+            }
+        }
+        for labels in ["now", "soon", "open"].map(|verdict| [("verdict", verdict), ("reason", "")]) {
+            self.filter_nodes.get_or_create(&labels).inc_by(0);
+        }
+        for reason in Reason::ALL {
+            for verdict in ["unknown", "never"] {
+                self.filter_nodes.get_or_create(&[("verdict", verdict), ("reason", reason.label())]).inc_by(0);
+            }
+        }
+        for policy in PolicyUse::ALL {
+            for choice in OnUnknown::ALL {
+                self.policy_uses.get_or_create(&[("policy", policy.label()), ("choice", choice.label())]).inc_by(0);
+            }
+        }
+        for kind in Kind::ALL {
+            for event in EVENTS {
+                self.watch_events.get_or_create(&[("kind", kind.label()), ("event", event)]).inc_by(0);
+            }
+            for class in ErrorClass::ALL {
+                self.watch_errors.get_or_create(&[("kind", kind.label()), ("error", class.label())]).inc_by(0);
+            }
+        }
+    }
+
+    /// A request was answered: `all`, `some`, `none`, or an error's label.
+    pub fn request(&self, verb: Verb, answer: &'static str) {
+        self.requests.get_or_create(&[("verb", verb.label()), ("answer", answer)]).inc();
+    }
+
+    /// A filter call took so long.
+    pub fn filter_took(&self, time: Duration) {
+        self.filter_seconds.observe(time.as_secs_f64());
+    }
+
+    /// What the named nodes offered.
+    pub fn nodes(&self, rooms: &[Room]) {
+        let mut counts: Vec<(Labels<2>, u64)> = Vec::new();
+        for room in rooms {
+            let labels = match *room {
+                Room::Now { .. } => [("verdict", "now"), ("reason", "")],
+                Room::Soon { .. } => [("verdict", "soon"), ("reason", "")],
+                Room::Open(None) => [("verdict", "open"), ("reason", "")],
+                Room::Open(Some(reason)) => [("verdict", "unknown"), ("reason", reason.label())],
+                Room::Closed(reason) => [("verdict", "never"), ("reason", reason.label())],
+            };
+            match counts.iter_mut().find(|(seen, _)| *seen == labels) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((labels, 1)),
+            }
+        }
+        for (labels, count) in counts {
+            self.filter_nodes.get_or_create(&labels).inc_by(count);
+        }
+    }
+
+    /// A policy decided, so many times.
+    pub fn policy(&self, policy: PolicyUse, choice: OnUnknown, times: u64) {
+        if times > 0 {
+            self.policy_uses.get_or_create(&[("policy", policy.label()), ("choice", choice.label())]).inc_by(times);
+        }
+    }
+
+    /// An event arrived.
+    pub fn event(&self, event: &Event) {
+        let (kind, what) = match event {
+            Event::NodeApplied(_) => (Kind::Node, "applied"),
+            Event::NodeDeleted(_) => (Kind::Node, "deleted"),
+            Event::PodApplied(_) => (Kind::Pod, "applied"),
+            Event::PodDeleted(_) => (Kind::Pod, "deleted"),
+            Event::CniNodeApplied(_) => (Kind::CniNode, "applied"),
+            Event::CniNodeDeleted(_) => (Kind::CniNode, "deleted"),
+            Event::EniConfigApplied(_) => (Kind::EniConfig, "applied"),
+            Event::EniConfigDeleted(_) => (Kind::EniConfig, "deleted"),
+            Event::CniSettings { .. } => (Kind::AwsNode, "applied"),
+            Event::SandboxFailed(_) => (Kind::SandboxEvent, "applied"),
+            Event::Synced { kind, absent } => (*kind, if *absent { "absent" } else { "synced" }),
+            Event::Undecodable { kind, .. } => return self.watch_error(*kind, ErrorClass::Decode),
+            Event::WatchFailed { kind, class, .. } => return self.watch_error(*kind, *class),
+            Event::WatchRecovered(_) => return,
+        };
+        self.watch_events.get_or_create(&[("kind", kind.label()), ("event", what)]).inc();
+    }
+
+    fn watch_error(&self, kind: Kind, class: ErrorClass) {
+        self.watch_errors.get_or_create(&[("kind", kind.label()), ("error", class.label())]).inc();
+    }
+
+    /// A connection was accepted.
+    pub fn connected(&self) {
+        self.connections.inc();
+    }
+
+    /// A snapshot was published at `now`, Unix time.
+    pub fn published(&self, snapshot: &Snapshot, now: Time) {
+        self.snapshot_nodes.set(i64::try_from(snapshot.nodes.len()).unwrap_or(i64::MAX));
+        self.snapshot_published.set(Duration::from_millis(now.as_millis()).as_secs_f64());
+    }
+
+    /// The text of `/metrics`, with the claims as they are now.
+    ///
+    /// # Errors
+    /// When the encoder fails, which writing to memory does not.
+    pub fn encode(&self, claims: usize, expired_total: u64) -> Result<String, std::fmt::Error> {
+        self.claims.set(i64::try_from(claims).unwrap_or(i64::MAX));
+        self.claims_expired.inc_by(expired_total.saturating_sub(self.claims_expired.get()));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

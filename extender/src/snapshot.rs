@@ -1,0 +1,141 @@
+//! What a request reads: one immutable view of every node.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use headroom_capacity::ids::PodUid;
+use headroom_capacity::settings::CniSettings;
+use headroom_capacity::time::Time;
+use headroom_capacity::verdict::{Demand, NodeState, Reason, Verdict, verdict};
+use headroom_capacity::{budget::Budget, units::Ips};
+use headroom_cluster::Kind;
+
+/// All nodes at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// By node name.
+    pub nodes: HashMap<Arc<str>, Arc<NodeView>>,
+    /// Kinds whose first list is not complete; empty means ready.
+    pub missing: Vec<Kind>,
+    /// Since when the watch of nodes or of pods has been failing.
+    pub failing_since: Option<Time>,
+    /// When it was made.
+    pub at: Time,
+}
+
+impl Snapshot {
+    /// Whether the first list of every kind is complete.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeView {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The figures behind the slots; `explain` shows them.
+    pub state: NodeState,
+    /// Pods that asked the CNI for an IP here and got none.
+    pub failing: u32,
+    /// Room for pods that need a pod IP.
+    pub pod_ip: Slots,
+    /// Room for pods that need a branch ENI.
+    pub branch: Slots,
+    /// Room for pods that need a Windows address.
+    pub windows: Slots,
+    /// Pending pods that are nominated here: they take a slot from every pod of at most their priority.
+    pub nominees: Vec<Nominee>,
+}
+
+impl NodeView {
+    /// The room for a pod with this demand; `None` for a pod that needs no address.
+    #[must_use]
+    pub fn slots(&self, demand: Demand) -> Option<&Slots> {
+        match demand {
+            Demand::None => None,
+            Demand::PodIp => Some(&self.pod_ip),
+            Demand::BranchEni => Some(&self.branch),
+            Demand::WindowsIp => Some(&self.windows),
+        }
+    }
+}
+
+/// A pending pod with `status.nominatedNodeName`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nominee {
+    /// The pod.
+    pub uid: PodUid,
+    /// Its priority.
+    pub priority: i32,
+    /// What it needs.
+    pub demand: Demand,
+}
+
+/// How many more pods a node takes, claims not yet subtracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// With an address at once.
+    pub now: u32,
+    /// With an address within seconds, beyond `now`.
+    pub soon: u32,
+    /// Beyond both: room by the instance type's limit in subnets that nobody has looked at.
+    pub unproven: u32,
+    /// Nothing can be said about this node; the counts are 0.
+    pub unknown: Option<Reason>,
+    /// Not limited by addresses (IPv6, or not the VPC CNI's node); the counts are 0.
+    pub unlimited: bool,
+    /// Why there is no more, where all counts are 0.
+    pub reason: Reason,
+}
+
+impl Slots {
+    const NONE: Slots =
+        Slots { now: 0, soon: 0, unproven: 0, unknown: None, unlimited: false, reason: Reason::InstanceIpLimit };
+
+    /// No room, for `reason`.
+    #[must_use]
+    pub fn none(reason: Reason) -> Slots {
+        Slots { reason, ..Slots::NONE }
+    }
+
+    /// The verdict turned into counts, so that a request only compares them with its claims: the verdict is asked once as things
+    /// are and once with every address of `Now` claimed.
+    #[must_use]
+    pub fn of(state: &NodeState, settings: &CniSettings, demand: Demand, now: Time) -> Slots {
+        if matches!(state.budget, Budget::NotManaged(_) | Budget::Ipv6 { .. }) {
+            return Slots { unlimited: true, ..Slots::NONE };
+        }
+        let unclaimed = NodeState { claims: Ips::ZERO, ..state.clone() };
+        match verdict(&unclaimed, settings, demand, now) {
+            Verdict::Now(free) => {
+                let claimed = NodeState { claims: free, ..unclaimed };
+                let growth = match verdict(&claimed, settings, demand, now) {
+                    Verdict::Soon(more) => Slots { soon: more.get(), ..Slots::NONE },
+                    Verdict::Unknown(_) => Slots { unproven: unproven(&claimed, demand), ..Slots::NONE },
+                    Verdict::Now(_) | Verdict::Never(_) => Slots::NONE,
+                };
+                Slots { now: free.get(), reason: Reason::Claimed, ..growth }
+            }
+            Verdict::Soon(more) => Slots { soon: more.get(), reason: Reason::Claimed, ..Slots::NONE },
+            Verdict::Never(reason) => Slots::none(reason),
+            Verdict::Unknown(Reason::UnknownSubnet) => match unproven(&unclaimed, demand) {
+                0 => Slots::none(Reason::InstanceIpLimit),
+                more => Slots { unproven: more, reason: Reason::Claimed, ..Slots::NONE },
+            },
+            Verdict::Unknown(reason) => Slots { unknown: Some(reason), ..Slots::none(reason) },
+        }
+    }
+}
+
+/// What the hard ceiling leaves.
+fn unproven(state: &NodeState, demand: Demand) -> u32 {
+    let Budget::Ipv4(budget) = state.budget else { return 0 };
+    if demand != Demand::PodIp {
+        return 0;
+    }
+    let held = state.assigned.get() + state.cooling.get() + state.waiting.get() + state.claims.get();
+    budget.ceiling.get().saturating_sub(held)
+}

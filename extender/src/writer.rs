@@ -1,0 +1,61 @@
+//! The one task that changes the state: events in, snapshots published.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use headroom_capacity::time::Time;
+use headroom_cluster::Event;
+use tokio::sync::mpsc;
+
+use crate::core::{Clock, Core};
+use crate::index::Index;
+
+/// Events applied before a snapshot is published: a burst costs one publication, a lone event none of the waiting.
+const BATCH: usize = 1024;
+/// Deadlines of claims are looked at at least this often, whether or not anything happens.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Runs until the watches are gone.
+pub(crate) async fn write(mut events: mpsc::Receiver<Event>, core: Arc<Core>, clock: Clock) {
+    let mut index = Index::new(core.config.evidence.clone());
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let wait = index.next_change().map_or(TICK, |at| at.since(clock.now()).min(TICK));
+        let received = tokio::time::timeout(wait, events.recv_many(&mut batch, BATCH)).await;
+        if received == Ok(0) {
+            return;
+        }
+        let now = clock.now();
+        for event in batch.drain(..) {
+            log(&event);
+            core.metrics.event(&event);
+            index.apply(event, now);
+        }
+        publish(&mut index, &core, now);
+    }
+}
+
+fn publish(index: &mut Index, core: &Core, now: Time) {
+    let was_ready = core.snapshot().is_ready();
+    let snapshot = index.freeze(now);
+    if snapshot.is_ready() && !was_ready {
+        tracing::info!(nodes = snapshot.nodes.len(), source = "kubernetes", "ready");
+    }
+    core.publish(snapshot, &index.take_outcomes(), now);
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::CniSettings { settings, problems } => {
+            tracing::info!(?settings, "aws-node settings");
+            for problem in problems {
+                tracing::warn!(variable = %problem.variable, value = %problem.value, effect = %problem.effect, "aws-node setting");
+            }
+        }
+        Event::Synced { kind, absent } => tracing::debug!(kind = kind.label(), absent, "listed"),
+        Event::SandboxFailed(failure) if failure.ip_cause => {
+            tracing::debug!(pod = %failure.pod, node = failure.node.as_deref(), "CNI had no IP for a pod");
+        }
+        _ => {}
+    }
+}
