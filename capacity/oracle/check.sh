@@ -18,7 +18,8 @@ go test ./cmd/limits
 go run ./cmd/limits --check
 
 echo "== data store vectors"
-key=$({ cat go.mod go.sum internal/quiet/*.go vectors/*.go; go env GOVERSION; echo "$seed $histories"; } | sha256sum | cut -c1-16)
+inputs() { cat go.mod go.sum internal/quiet/*.go vectors/*.go && go env GOVERSION && echo "$seed $histories"; }
+key=$(inputs | sha256sum | cut -c1-16)
 file=$cache/$key.txt
 if [ -s "$file" ]; then
     echo "vectors: $file is of the same generator, modules and seed: not made again"

@@ -1,14 +1,17 @@
 //! ipamd's data store: which address of which ENI belongs to which pod.
 //!
-//! A model of CNI `pkg/ipamd/datastore/data_store.go` for IPv4, checked against that code itself (`capacity/oracle`). Where the
-//! CNI's answer depends on the order of a Go map, the caller chooses among the possible answers. Its oddities are kept:
+//! A model of CNI `pkg/ipamd/datastore/data_store.go` for IPv4, checked against that code itself (`capacity/oracle`).
+//! Where the CNI's answer depends on the order of a Go map, the caller chooses among the possible answers. Its oddities
+//! are kept:
 //!
 //! - `RemoveENIFromDataStore(force)` on an ENI with pods takes the ENI's blocks off the counters twice ([`Counters`]).
 //! - A block cleaned up on an excluded ENI is never taken off the counters (`deallocateEmptyCIDR`).
-//! - An address that leaves with its block forgets its cool-down; if EC2 hands out the same block again, it is usable at once.
+//! - An address that leaves with its block forgets its cool-down; if EC2 hands out the same block again, it is usable
+//!   at once.
 //! - An address counts as cooling up to and including the last instant of the period, so a period of 0 still bars
 //!   re-use at the very instant of release (`inCoolingPeriod`).
-//! - A block is refused only if the same ENI has it (`AddIPv4CidrToStore`). That no address is in two places is EC2's promise.
+//! - A block is refused only if the same ENI has it (`AddIPv4CidrToStore`). That no address is in two places is EC2's
+//!   promise.
 //!
 //! Left out: IPv6, the checkpoint file, and the lookup under the names of CNI ≤ 1.6 (`_migrated-from-cri`).
 
@@ -119,8 +122,8 @@ impl Stats {
     }
 }
 
-/// The store's running counters (`total`, `assigned`, `allocatedPrefix`; the first two are in `GetENIInfos` and in `/metrics`).
-/// They cover every ENI and every block, and go wrong the way the CNI's do, below zero included.
+/// The store's running counters (`total`, `assigned`, `allocatedPrefix`; the first two are in `GetENIInfos` and in
+/// `/metrics`). They cover every ENI and every block, and go wrong the way the CNI's do, below zero included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Counters {
     /// Addresses.
@@ -195,8 +198,8 @@ impl Datastore {
         Ok(())
     }
 
-    /// Removes a block from an ENI (`DelIPv4CidrFromStore`); with `force` also from under its pods. Cooling addresses do not
-    /// hold it.
+    /// Removes a block from an ENI (`DelIPv4CidrFromStore`); with `force` also from under its pods. Cooling addresses
+    /// do not hold it.
     ///
     /// # Errors
     /// [`StoreError::UnknownEni`], [`StoreError::UnknownBlock`]; [`StoreError::BlockInUse`] without `force`.
@@ -212,8 +215,9 @@ impl Datastore {
         Ok(())
     }
 
-    /// Drops the blocks of excluded ENIs that became empty at least 5 s before `now` and still are (`deallocateEmptyCIDR`, which
-    /// runs by itself in the CNI). To be called before anything else is done or asked at `now`.
+    /// Drops the blocks of excluded ENIs that became empty at least 5 s before `now` and still are
+    /// (`deallocateEmptyCIDR`, which runs by itself in the CNI). To be called before anything else is done or asked at
+    /// `now`.
     pub fn settle(&mut self, now: Time) {
         let due: Vec<Cleanup> = self.cleanups.extract_if(.., |cleanup| cleanup.due <= now).collect();
         for Cleanup { eni, block, .. } in due {

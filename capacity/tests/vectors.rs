@@ -1,8 +1,8 @@
 //! Replays what the CNI's own data store did, operation by operation, on [`Datastore`].
 //!
-//! The vectors and their format are from `capacity/oracle/vectors` (see `doc.go` there). A sample is committed; `HEADROOM_VECTORS` names a
-//! larger file, which `capacity/oracle/check.sh` makes. Where the CNI chose among several addresses or ENIs, its choice must be
-//! among those that the model allows, and is followed.
+//! The vectors and their format are from `capacity/oracle/vectors` (see `doc.go` there). A sample is committed;
+//! `HEADROOM_VECTORS` names a larger file, which `capacity/oracle/check.sh` makes. Where the CNI chose among several
+//! addresses or ENIs, its choice must be among those that the model allows, and is followed.
 #![allow(clippy::unwrap_used, reason = "a vector that cannot be read may panic")]
 
 use std::fmt::Display;
@@ -109,7 +109,8 @@ impl World {
         usize::from(self.store.mode() == Mode::Prefix)
     }
 
-    /// Does one operation and returns its result in the notation of the vectors; `expected` is looked at only to follow a choice.
+    /// Does one operation and returns its result in the notation of the vectors; `expected` is looked at only to follow
+    /// a choice.
     fn apply(&mut self, operation: &str, expected: &str) -> String {
         let (code, args) = operation.split_once(' ').unwrap_or((operation, ""));
         match code {

@@ -28,7 +28,8 @@ func TestGenerate(t *testing.T) {
 	}
 	defer file.Close()
 	w := bufio.NewWriter(file)
-	fmt.Fprintf(w, "# github.com/aws/amazon-vpc-cni-k8s %s, seed %d; format: capacity/oracle/vectors/doc.go\n", cniVersion(t), *seed)
+	fmt.Fprintf(w, "# github.com/aws/amazon-vpc-cni-k8s %s, seed %d; format: capacity/oracle/vectors/doc.go\n",
+		cniVersion(t), *seed)
 	for _, mode := range []string{"sip", "pd"} {
 		for n := range *histories {
 			synctest.Test(t, func(t *testing.T) {

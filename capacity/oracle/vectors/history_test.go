@@ -118,7 +118,8 @@ func (h *history) wait() time.Duration {
 			return left
 		}
 	}
-	waits := []time.Duration{time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 20 * time.Second, time.Minute}
+	ms := time.Millisecond
+	waits := []time.Duration{ms, 500 * ms, time.Second, 2500 * ms, 20 * time.Second, time.Minute}
 	return waits[h.rng.IntN(len(waits))]
 }
 

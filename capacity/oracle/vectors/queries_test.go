@@ -45,9 +45,9 @@ func (h *history) counters() {
 		infos.TotalIPs, infos.AssignedIPs)
 }
 
-// candidates finds out what an ADD may take from a block by asking copies of it until it is as good as sure that none is left:
-// among n records an address that can be taken is taken with probability 1/(2n+8) or more, because a Go map is walked from a
-// random slot on.
+// candidates finds out what an ADD may take from a block by asking copies of it until it is as good as sure that none
+// is left: among n records an address that can be taken is taken with probability 1/(2n+8) or more, because a Go map is
+// walked from a random slot on.
 func (h *history) candidates() {
 	placed := h.pickBlock()
 	eni, known := h.store.GetENIInfos().ENIs[eniName(placed.eni)]

@@ -51,8 +51,8 @@ pub struct NotACandidate {
 }
 
 impl Datastore {
-    /// Every address that an ADD may get at `now`, ordered by ENI, block and address (`AssignPodIPv4Address`): the CNI walks ENIs
-    /// and blocks in random order and takes the first block that has one.
+    /// Every address that an ADD may get at `now`, ordered by ENI, block and address (`AssignPodIPv4Address`): the CNI
+    /// walks ENIs and blocks in random order and takes the first block that has one.
     #[must_use]
     pub fn candidates(&self, now: Time) -> Vec<Candidate> {
         let found = self.usable_blocks().flat_map(|(eni, block)| {
@@ -62,8 +62,8 @@ impl Datastore {
         found.collect()
     }
 
-    /// Gives `pod` one of the [candidates](Datastore::candidates), the one at index `choose(n)` of `n`; a pod that holds an address
-    /// gets the same again.
+    /// Gives `pod` one of the [candidates](Datastore::candidates), the one at index `choose(n)` of `n`; a pod that
+    /// holds an address gets the same again.
     ///
     /// # Errors
     /// [`NoAvailableIp`] where there is no candidate.
@@ -99,8 +99,8 @@ impl Datastore {
         Ok(())
     }
 
-    /// Takes the address from `pod` (`UnassignPodIPAddress`). The last address given back on an excluded ENI's block sets the
-    /// block up for removal, see [`Datastore::settle`].
+    /// Takes the address from `pod` (`UnassignPodIPAddress`). The last address given back on an excluded ENI's block
+    /// sets the block up for removal, see [`Datastore::settle`].
     ///
     /// # Errors
     /// [`UnknownPod`] where it holds none.

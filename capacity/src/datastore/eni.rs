@@ -169,8 +169,8 @@ impl Block {
         self.count(|address| is_cooling(address, now, cooldown))
     }
 
-    /// The addresses one of which the next ADD gets from this block (`getUnusedIP`): any that has cooled down; only if there
-    /// is none, the lowest one without a record.
+    /// The addresses one of which the next ADD gets from this block (`getUnusedIP`): any that has cooled down; only if
+    /// there is none, the lowest one without a record.
     pub(super) fn candidates(&self, now: Time, cooldown: Duration) -> Vec<Ipv4Addr> {
         let cooled = self.records().filter(|(_, address)| has_cooled(address, now, cooldown));
         let mut found: Vec<Ipv4Addr> = cooled.map(|(ip, _)| ip).collect();

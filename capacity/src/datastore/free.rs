@@ -39,8 +39,8 @@ impl Datastore {
         blocks.filter(|block| is_free(block)).map(Block::cidr).collect()
     }
 
-    /// ENIs with fewer than `slots` blocks that may get more, by name: not the trunk, not excluded, not the primary one if
-    /// `skip_primary`, as under custom networking (`GetAllocatableENIs`).
+    /// ENIs with fewer than `slots` blocks that may get more, by name: not the trunk, not excluded, not the primary one
+    /// if `skip_primary`, as under custom networking (`GetAllocatableENIs`).
     pub fn allocatable_enis(&self, slots: u32, skip_primary: bool) -> impl Iterator<Item = &Eni> {
         self.enis().filter(move |eni| {
             let skipped = eni.spec.trunk || eni.spec.excluded || (skip_primary && eni.spec.primary);
@@ -80,7 +80,8 @@ impl Datastore {
         Some(chosen)
     }
 
-    /// Whether the other ENIs alone would miss a target (`isRequiredForWarmIPTarget`, `…MinimumIPTarget`, `…WarmPrefixTarget`).
+    /// Whether the other ENIs alone would miss a target (`isRequiredForWarmIPTarget`, `…MinimumIPTarget`,
+    /// `…WarmPrefixTarget`).
     fn is_needed(&self, eni: &Eni, targets: WarmTargets) -> bool {
         let others = || self.usable_blocks().filter(|(other, _)| other.spec.id != eni.spec.id).map(|(_, block)| block);
         let warm: Ips = others().map(|block| block.size() - block.assigned()).sum();

@@ -12,7 +12,8 @@ const NITRO: Hypervisor = Hypervisor::Nitro;
 const XEN: Hypervisor = Hypervisor::Xen;
 const UNKNOWN: Hypervisor = Hypervisor::Unknown;
 
-/// Type, ENIs on the default card, IPv4 addresses per ENI, hypervisor, bare metal, network cards, branch ENIs and trunking.
+/// Type, ENIs on the default card, IPv4 addresses per ENI, hypervisor, bare metal, network cards, branch ENIs and
+/// trunking.
 type Row = (&'static str, u32, u32, Hypervisor, bool, u32, Option<(u32, bool)>);
 
 const fn limits(row: Row, source: LimitSource) -> (&'static str, InstanceLimits) {

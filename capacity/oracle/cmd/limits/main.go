@@ -1,5 +1,5 @@
-// Command limits writes the ENI limits of the CNI's and the VPC resource controller's tables as Rust, one row a line, and the
-// CNI's list of max-pods for the tests.
+// Command limits writes the ENI limits of the CNI's and the VPC resource controller's tables as Rust, one row a line,
+// and the CNI's list of max-pods for the tests.
 //
 //	go run ./cmd/limits           writes ../src/instance/table.rs and ../tests/table/eni-max-pods.txt
 //	go run ./cmd/limits --check   fails if they differ from what would be written
@@ -72,8 +72,8 @@ func put(path string, want []byte, check bool) error {
 		return fmt.Errorf("%w: run 'go run ./cmd/limits' in capacity/oracle and commit the result", err)
 	}
 	if !bytes.Equal(have, want) {
-		return fmt.Errorf("%s is stale (first difference in line %d): run 'go run ./cmd/limits' in capacity/oracle and commit the result",
-			path, firstDifference(have, want))
+		return fmt.Errorf("%s is stale (first difference in line %d): run 'go run ./cmd/limits' in capacity/oracle "+
+			"and commit the result", path, firstDifference(have, want))
 	}
 	return nil
 }

@@ -108,6 +108,6 @@ func summary(rows []row) string {
 			cards++
 		}
 	}
-	return fmt.Sprintf("%d types, %d from the CNI, %d only from the resource controller, %d with branch limits, %d with several cards",
-		len(rows), fromCNI, fromVRC, branches, cards)
+	return fmt.Sprintf("%d types, %d from the CNI, %d only from the resource controller, "+
+		"%d with branch limits, %d with several cards", len(rows), fromCNI, fromVRC, branches, cards)
 }

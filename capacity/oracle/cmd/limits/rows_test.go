@@ -6,7 +6,8 @@ import (
 	vrc "github.com/aws/amazon-vpc-resource-controller-k8s/pkg/aws/vpc"
 )
 
-// The limit taken from the resource controller's table, where only that one knows a type, has to mean what the CNI's does.
+// The limit taken from the resource controller's table, where only that one knows a type, has to mean what the CNI's
+// does.
 func TestDefaultCardLimitMeansTheSameInBothTables(t *testing.T) {
 	compared, several := 0, 0
 	for name, limits := range vrc.Limits {
