@@ -156,3 +156,100 @@ impl PoolRules {
         self.by_ips() || pool.available() >= warm.saturating_add(1).saturating_mul(ips_per_eni)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const M5_LARGE: PoolRules = PoolRules {
+        mode: Mode::SecondaryIp,
+        warm_ips: 0,
+        minimum_ips: 0,
+        warm_enis: 1,
+        warm_prefixes: 1,
+        slots_per_eni: 9,
+        max_pods: 110,
+    };
+    const PREFIXES: PoolRules = PoolRules { mode: Mode::Prefix, ..M5_LARGE };
+
+    fn pool(total: u32, assigned: u32, free_prefixes: u32) -> Pool {
+        Pool {
+            total: Ips(total),
+            assigned: Ips(assigned),
+            prefixes: Prefixes(total / IPS_PER_PREFIX),
+            free_prefixes: Prefixes(free_prefixes),
+        }
+    }
+
+    #[test]
+    fn precedence_and_bounds_of_low() {
+        let ips = PoolRules { warm_ips: 2, minimum_ips: 5, ..M5_LARGE };
+        let none = |rules: PoolRules| PoolRules { warm_enis: 0, warm_prefixes: 0, ..rules };
+        // Rules, total, assigned, low.
+        let rows = [
+            (M5_LARGE, 9, 0, false),
+            (M5_LARGE, 9, 1, true),
+            (M5_LARGE, 110, 110, false),
+            (M5_LARGE, 109, 109, true),
+            (none(M5_LARGE), 9, 8, false),
+            (none(M5_LARGE), 9, 9, true),
+            (PREFIXES, 16, 0, false),
+            (PREFIXES, 16, 1, true),
+            (none(PREFIXES), 16, 15, false),
+            (none(PREFIXES), 0, 0, true),
+            (ips, 4, 0, true),
+            (ips, 5, 3, false),
+            (ips, 5, 4, true),
+            (PoolRules { max_pods: 5, ..ips }, 5, 4, false),
+        ];
+        for (rules, total, assigned, low) in rows {
+            assert_eq!(rules.is_low(Ips(total), Ips(assigned)), low, "{rules:?} {total} {assigned}");
+        }
+    }
+
+    #[test]
+    fn what_a_step_asks_for_and_what_may_go() {
+        let ips = PoolRules { warm_ips: 2, minimum_ips: 5, ..M5_LARGE };
+        let by_prefix = PoolRules { mode: Mode::Prefix, ..ips };
+        // Rules, pool, slots asked for, slots over.
+        let rows = [
+            (M5_LARGE, pool(9, 4, 0), 9, 0),
+            (M5_LARGE, pool(27, 0, 0), 9, 0),
+            (ips, pool(0, 0, 0), 5, 0),
+            (ips, pool(9, 8, 0), 1, 0),
+            (ips, pool(9, 1, 0), 0, 4),
+            (ips, pool(9, 6, 0), 0, 1),
+            (PREFIXES, pool(32, 1, 1), 1, 0),
+            (PREFIXES, pool(48, 1, 2), 1, 1),
+            (PoolRules { warm_prefixes: 4, ..PREFIXES }, pool(16, 0, 1), 3, 0),
+            (PoolRules { minimum_ips: 20, ..by_prefix }, pool(0, 0, 0), 2, 0),
+            (by_prefix, pool(48, 14, 2), 1, 2),
+            // A free prefix is needed for the target: 1 + 16 addresses take two.
+            (PoolRules { warm_ips: 16, ..by_prefix }, pool(32, 1, 1), 1, 0),
+            // Pods on every prefix: nothing may go though two would do.
+            (by_prefix, pool(48, 3, 0), 1, 0),
+        ];
+        for (rules, pool, asked, over) in rows {
+            assert_eq!((rules.request(&pool), rules.over(&pool)), (asked, over), "{rules:?} {pool:?}");
+        }
+    }
+
+    #[test]
+    fn huge_targets_do_not_overflow() {
+        let huge = PoolRules {
+            warm_ips: u32::MAX,
+            minimum_ips: u32::MAX,
+            warm_enis: u32::MAX,
+            warm_prefixes: u32::MAX,
+            ..M5_LARGE
+        };
+        for rules in [huge, PoolRules { mode: Mode::Prefix, ..huge }, PoolRules { warm_ips: 0, minimum_ips: 0, ..huge }]
+        {
+            let pool = pool(32, 3, 1);
+            assert!(rules.is_low(pool.total, pool.assigned));
+            assert!(rules.request(&pool) > 0);
+            assert_eq!(rules.over(&pool), 0);
+            assert_eq!(rules.may_spare_eni(&pool), rules.by_ips());
+        }
+    }
+}
