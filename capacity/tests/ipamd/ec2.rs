@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use headroom_capacity::budget::{Ipv4Budget, Mode};
+use headroom_capacity::budget::{self, Budget, Ipv4Budget, Mode, NodeFacts, NodeKind};
 use headroom_capacity::datastore::{Block, Eni};
 use headroom_capacity::ids::{EniId, PodUid, SubnetId};
 use headroom_capacity::instance::{self, InstanceLimits};
@@ -320,24 +320,22 @@ pub(crate) fn uid(pod: u32) -> PodUid {
 
 /// The budget of a node without unmanaged and excluded ENIs.
 pub(crate) fn budget(limits: &InstanceLimits, settings: &CniSettings, max_pods: u32) -> Ipv4Budget {
-    let prefixes = settings.prefix_delegation && limits.supports_prefixes();
-    let max_enis = settings.max_eni.map_or(limits.enis, |max| limits.enis.min(Enis(max)));
-    let trunk = settings.pod_eni && limits.branch.is_none_or(|branch| branch.trunking);
-    let reserved = u32::from(settings.custom_networking) + u32::from(trunk);
-    // The primary ENI is there, whatever is reserved.
-    let least = if settings.custom_networking { Enis(0) } else { Enis(1) };
-    let pod_enis = max_enis.saturating_sub(Enis(reserved)).max(least);
-    let slots_per_eni = limits.ipv4_per_eni - 1;
-    Ipv4Budget {
-        mode: if prefixes { Mode::Prefix } else { Mode::SecondaryIp },
-        prefix_fallback: settings.prefix_delegation && !prefixes,
-        max_enis,
-        pod_enis,
-        slots_per_eni,
-        ceiling: Ips(pod_enis.get() * slots_per_eni * if prefixes { 16 } else { 1 }),
+    let facts = NodeFacts {
+        kind: NodeKind::Linux,
+        limits: Some(limits),
+        settings,
         max_pods,
-        branch: None,
-    }
+        unmanaged: Enis(0),
+        excluded: Enis(0),
+        trunk_attached: false,
+        windows_prefix_delegation: false,
+    };
+    let Budget::Ipv4(budget) = budget::budget(&facts) else { panic!("{facts:?} is a Linux node") };
+    // The slot kept for a trunk may be the only one: the primary ENI has it already, and gives addresses.
+    let least = if settings.custom_networking { Enis(0) } else { Enis(1) };
+    let pod_enis = budget.pod_enis.max(least);
+    let per_slot = if budget.mode == Mode::Prefix { 16 } else { 1 };
+    Ipv4Budget { pod_enis, ceiling: Ips(pod_enis.get() * budget.slots_per_eni * per_slot), ..budget }
 }
 
 /// What the shipped manifest sets.
