@@ -12,6 +12,7 @@
 mod config;
 mod eni;
 mod error;
+mod group;
 mod ids;
 mod instance;
 mod network;
@@ -25,6 +26,10 @@ mod vpc;
 pub use config::{Config, MAX_ATTACHMENTS_PER_CALL, latency};
 pub use eni::{Attachment, AttachmentStatus, Eni, EniStatus, NewEni};
 pub use error::ApiError;
+pub use group::{
+    Activity, ActivityStatus, Group, Hook, HookResult, LaunchFailure, Launched, LifecycleState, Member, NewGroup,
+    PROCESSES, Transition, Where,
+};
 pub use ids::InstanceId;
 pub use instance::{Instance, InstanceState, Launch};
 pub use network::{Endpoint, SecurityGroup};
@@ -33,3 +38,10 @@ pub use vpc::{Vpc, VpcEvent};
 
 /// Tags of a resource, sorted by key as AWS shows them.
 pub type Tags = std::collections::BTreeMap<String, String>;
+
+/// An ISO 8601 date with milliseconds, as AWS prints it.
+fn stamp(time: headroom_capacity::time::Time) -> String {
+    let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let date = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    date.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}

@@ -187,10 +187,15 @@ impl Vpc {
     /// `InvalidSubnetID.NotFound`, `InsufficientFreeAddressesInSubnet`, `InvalidParameterValue` (also where prefixes are
     /// short, as seen in amazon-vpc-cni-k8s#3105), `InvalidIPAddress.InUse`.
     pub fn create_eni(&mut self, new: NewEni, now: Time) -> Result<Eni, ApiError> {
+        self.settle(now);
+        self.make_eni(new, now)
+    }
+
+    /// [`Vpc::create_eni`] for those who are called while the VPC settles.
+    pub(super) fn make_eni(&mut self, new: NewEni, now: Time) -> Result<Eni, ApiError> {
         if new.secondary_ips.max(new.prefixes) > MAX_ATTACHMENTS_PER_CALL {
             return Err(private_ip_limit());
         }
-        self.settle(now);
         let id = EniId::from(self.rng.id("eni"));
         let subnet = self.subnets.get_mut(&new.subnet).ok_or_else(|| super::subnet::unknown(&new.subnet))?;
         let automatic_primary = u32::from(new.primary_ip.is_none());

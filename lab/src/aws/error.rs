@@ -24,4 +24,9 @@ impl ApiError {
     pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
         ApiError::new("InvalidParameterValue", message)
     }
+
+    /// Auto Scaling's `ValidationError`.
+    pub(crate) fn validation(message: impl Into<String>) -> ApiError {
+        ApiError::new("ValidationError", message)
+    }
 }

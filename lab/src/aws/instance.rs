@@ -143,7 +143,7 @@ impl Vpc {
     }
 
     fn launch_one(&mut self, launch: &Launch, group: Option<&str>, now: Time) -> Result<InstanceId, ApiError> {
-        let mut eni = self.create_eni(NewEni::in_subnet(launch.subnet.clone()), now)?;
+        let mut eni = self.make_eni(NewEni::in_subnet(launch.subnet.clone()), now)?;
         let id = InstanceId::from(self.rng.id("i"));
         eni.attachment = Some(self.attachment(id.clone(), 0, AttachmentStatus::Attached, now));
         let instance = Instance {
@@ -181,6 +181,7 @@ impl Vpc {
         instance.state = InstanceState::ShuttingDown;
         self.events.push(VpcEvent::InstanceShuttingDown { id: id.clone() });
         self.timers.push(now + self.config.instance_stop, Timer::InstanceTerminated(id.clone()));
+        self.group_lost(id, now);
     }
 
     /// StopInstances: `stopped` after [`Config::instance_stop`](super::Config::instance_stop), with all its addresses.
@@ -199,17 +200,21 @@ impl Vpc {
         Ok(())
     }
 
-    pub(super) fn instance_running(&mut self, id: &InstanceId) {
+    pub(super) fn instance_running(&mut self, id: &InstanceId, now: Time) {
         let Some(instance) = self.instances.get_mut(id).filter(|one| one.state == InstanceState::Pending) else {
             return;
         };
         instance.state = InstanceState::Running;
         self.events.push(VpcEvent::InstanceRunning { instance: instance.clone() });
+        if instance.group.is_some() {
+            self.timers.push(now + self.config.in_service, Timer::InService(id.clone()));
+        }
     }
 
-    pub(super) fn instance_stopped(&mut self, id: &InstanceId) {
+    pub(super) fn instance_stopped(&mut self, id: &InstanceId, now: Time) {
         if let Some(instance) = self.instances.get_mut(id).filter(|one| one.state == InstanceState::Stopping) {
             instance.state = InstanceState::Stopped;
+            self.group_lost(id, now);
         }
     }
 
@@ -229,6 +234,7 @@ impl Vpc {
                 eni.attachment = None;
             }
         }
+        self.group_gone(id, now);
     }
 
     /// Every instance, terminated ones too, in order of id.

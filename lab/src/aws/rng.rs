@@ -27,4 +27,11 @@ impl Rng {
     pub(super) fn id(&mut self, prefix: &str) -> String {
         format!("{prefix}-0{:016x}", self.next())
     }
+
+    /// An id of the shape of a UUID, for requests and activities.
+    pub(super) fn uuid(&mut self) -> String {
+        let (a, b) = (self.next(), self.next());
+        let (mid, low) = ((a >> 16) & 0xffff, a & 0xfff);
+        format!("{:08x}-{mid:04x}-4{low:03x}-a{:03x}-{:012x}", a >> 32, b >> 52, b & 0xffff_ffff_ffff)
+    }
 }

@@ -1,6 +1,7 @@
 //! AWS's rules, by topic.
 
 mod eni;
+mod group;
 mod instance;
 mod subnet;
 

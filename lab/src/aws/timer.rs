@@ -14,6 +14,12 @@ pub(super) enum Timer {
     InstanceTerminated(InstanceId),
     EniAttached(EniId),
     EniDetached(EniId),
+    /// A group compares what it has with what it should have.
+    GroupStep(String),
+    /// A member of a group has passed its health check.
+    InService(InstanceId),
+    /// A lifecycle hook's heartbeat has run out, unless another one moved its deadline.
+    HookDeadline(InstanceId),
 }
 
 /// Timers in order of time, then of scheduling.

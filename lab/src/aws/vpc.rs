@@ -7,6 +7,7 @@ use headroom_capacity::time::Time;
 
 use super::config::Config;
 use super::eni::Eni;
+use super::group::Group;
 use super::ids::InstanceId;
 use super::instance::Instance;
 use super::network::{Endpoint, SecurityGroup};
@@ -25,6 +26,7 @@ pub struct Vpc {
     pub(super) subnets: BTreeMap<SubnetId, Subnet>,
     pub(super) enis: BTreeMap<EniId, Eni>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
+    pub(super) groups: BTreeMap<String, Group>,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) security_groups: Vec<SecurityGroup>,
 }
@@ -71,6 +73,7 @@ impl Vpc {
             subnets: BTreeMap::new(),
             enis: BTreeMap::new(),
             instances: BTreeMap::new(),
+            groups: BTreeMap::new(),
             endpoints: Vec::new(),
             security_groups: vec![default],
         }
@@ -104,11 +107,14 @@ impl Vpc {
     pub(super) fn settle(&mut self, now: Time) {
         while let Some((at, timer)) = self.timers.pop_due(now) {
             match timer {
-                Timer::InstanceRunning(id) => self.instance_running(&id),
-                Timer::InstanceStopped(id) => self.instance_stopped(&id),
+                Timer::InstanceRunning(id) => self.instance_running(&id, at),
+                Timer::InstanceStopped(id) => self.instance_stopped(&id, at),
                 Timer::InstanceTerminated(id) => self.instance_terminated(&id, at),
                 Timer::EniAttached(id) => self.eni_attached(&id),
                 Timer::EniDetached(id) => self.eni_detached(&id),
+                Timer::GroupStep(name) => self.group_step(&name, at),
+                Timer::InService(id) => self.group_healthy(&id, at),
+                Timer::HookDeadline(id) => self.hook_deadline(&id, at),
             }
         }
     }
