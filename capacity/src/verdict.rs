@@ -1,11 +1,20 @@
 //! Can this node give an IP to one more pod: now, within seconds, or not?
 
+mod account;
+mod explain;
+mod pod_ip;
+mod reason;
+
+pub use explain::explain;
+pub use reason::Reason;
+
 use std::fmt;
 
 use crate::budget::Budget;
 use crate::settings::CniSettings;
 use crate::time::Time;
 use crate::units::{Enis, Ips, Prefixes};
+use account::Account;
 
 /// The answer for one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,120 +29,35 @@ pub enum Verdict {
     Unknown(Reason),
 }
 
-/// Why a node gets no pod, or why it cannot be told: a closed set. `as_str` is the kube-scheduler message, `label` the metric
-/// label; both are stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
-    /// Every ENI slot of the instance type is used: only a pod's end frees an IP.
-    InstanceIpLimit,
-    /// Addresses are there but all still cooling.
-    CoolingDown,
-    /// No reachable subnet has a free address.
-    SubnetExhausted,
-    /// Addresses are free in the subnet but no aligned /28.
-    SubnetFragmented,
-    /// ipamd waits 120 s after EC2 refused for want of addresses.
-    IpamdBackOff,
-    /// Cordoned: ipamd does not grow the pool.
-    Cordoned,
-    /// The pool holds max-pods addresses and does not grow.
-    MaxPods,
-    /// Every free address is spoken for by pods that are on their way.
-    Claimed,
-    /// Warm-pool targets keep the pool where it is.
-    PoolNotGrowing,
-    /// `DISABLE_NETWORK_RESOURCE_PROVISIONING` or IMDS-only: ipamd never allocates.
-    ProvisioningDisabled,
-    /// A pod of the node asked the CNI for an address and got none, and still has none.
-    AssignFailed,
-    /// Every branch ENI of the node is used or cooling.
-    BranchEniLimit,
-    /// Every Windows pod address is used.
-    WindowsIpLimit,
-    /// Neither the tables nor EC2 nor observation know the instance type.
-    UnknownInstanceType,
-    /// The node is not in our state.
-    UnknownNode,
-    /// Our state is older than allowed.
-    StaleState,
-    /// The subnet's free addresses are not known.
-    UnknownSubnet,
-}
-
-impl Reason {
-    /// All reasons, for pre-registered metrics and generated docs.
-    pub const ALL: [Reason; 17] = [
-        Reason::InstanceIpLimit,
-        Reason::CoolingDown,
-        Reason::SubnetExhausted,
-        Reason::SubnetFragmented,
-        Reason::IpamdBackOff,
-        Reason::Cordoned,
-        Reason::MaxPods,
-        Reason::Claimed,
-        Reason::PoolNotGrowing,
-        Reason::ProvisioningDisabled,
-        Reason::AssignFailed,
-        Reason::BranchEniLimit,
-        Reason::WindowsIpLimit,
-        Reason::UnknownInstanceType,
-        Reason::UnknownNode,
-        Reason::StaleState,
-        Reason::UnknownSubnet,
-    ];
-
-    /// The message in kube-scheduler's event: constant, because kube-scheduler groups nodes by distinct text.
+impl Verdict {
+    /// How many more pods may come; none where it is `Never` or `Unknown`.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub const fn grants(self) -> Ips {
         match self {
-            Reason::InstanceIpLimit => "no pod IP left: instance type's ENI and IP limit reached",
-            Reason::CoolingDown => "no pod IP left: released IPs are cooling down",
-            Reason::SubnetExhausted => "no pod IP left: no free IP in any subnet of the node",
-            Reason::SubnetFragmented => "no pod IP left: no free /28 prefix in any subnet of the node",
-            Reason::IpamdBackOff => "no pod IP left: ipamd is backing off after EC2 refused addresses",
-            Reason::Cordoned => "no pod IP left: node is cordoned and its pool does not grow",
-            Reason::MaxPods => "no pod IP left: pool already holds max-pods IPs",
-            Reason::Claimed => "no pod IP left: free IPs are claimed by pods on their way",
-            Reason::PoolNotGrowing => "no pod IP left: warm-pool targets keep the pool from growing",
-            Reason::ProvisioningDisabled => "no pod IP left: ipamd's provisioning is disabled",
-            Reason::AssignFailed => "no pod IP left: CNI failed to assign one to a pod of this node",
-            Reason::BranchEniLimit => "no branch ENI left: limit of the instance type reached",
-            Reason::WindowsIpLimit => "no pod IP left: Windows node's primary ENI is full",
-            Reason::UnknownInstanceType => "pod IP capacity unknown: instance type has no known limits",
-            Reason::UnknownNode => "pod IP capacity unknown: node not seen yet",
-            Reason::StaleState => "pod IP capacity unknown: cluster state is stale",
-            Reason::UnknownSubnet => "pod IP capacity unknown: subnet not seen yet",
+            Verdict::Now(ips) | Verdict::Soon(ips) => ips,
+            Verdict::Never(_) | Verdict::Unknown(_) => Ips::ZERO,
         }
     }
 
-    /// The metric label: `snake_case` of the variant.
+    /// Why nothing is granted.
     #[must_use]
-    pub const fn label(self) -> &'static str {
+    pub const fn reason(self) -> Option<Reason> {
         match self {
-            Reason::InstanceIpLimit => "instance_ip_limit",
-            Reason::CoolingDown => "cooling_down",
-            Reason::SubnetExhausted => "subnet_exhausted",
-            Reason::SubnetFragmented => "subnet_fragmented",
-            Reason::IpamdBackOff => "ipamd_back_off",
-            Reason::Cordoned => "cordoned",
-            Reason::MaxPods => "max_pods",
-            Reason::Claimed => "claimed",
-            Reason::PoolNotGrowing => "pool_not_growing",
-            Reason::ProvisioningDisabled => "provisioning_disabled",
-            Reason::AssignFailed => "assign_failed",
-            Reason::BranchEniLimit => "branch_eni_limit",
-            Reason::WindowsIpLimit => "windows_ip_limit",
-            Reason::UnknownInstanceType => "unknown_instance_type",
-            Reason::UnknownNode => "unknown_node",
-            Reason::StaleState => "stale_state",
-            Reason::UnknownSubnet => "unknown_subnet",
+            Verdict::Now(_) | Verdict::Soon(_) => None,
+            Verdict::Never(reason) | Verdict::Unknown(reason) => Some(reason),
         }
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        match self {
+            Verdict::Now(Ips(u32::MAX)) => f.write_str("now, without limit"),
+            Verdict::Now(ips) => write!(f, "now, {ips} more"),
+            Verdict::Soon(ips) => write!(f, "soon, {ips} more"),
+            Verdict::Never(reason) => write!(f, "never: {reason}"),
+            Verdict::Unknown(reason) => write!(f, "unknown: {reason}"),
+        }
     }
 }
 
@@ -166,9 +90,9 @@ pub struct NodeState {
     pub assigned: Ips,
     /// Released and not yet usable again.
     pub cooling: Ips,
-    /// Pods bound here that still wait for theirs.
+    /// Pods bound here that still wait for theirs, those with a branch ENI not among them.
     pub waiting: Ips,
-    /// Claims of pods on their way here.
+    /// Claims of pods on their way here, those for a branch ENI not among them.
     pub claims: Ips,
     /// ENIs attached that take pod addresses.
     pub pod_enis: Enis,
@@ -180,8 +104,11 @@ pub struct NodeState {
     pub cordoned: bool,
     /// Until when ipamd makes no call, where it is known.
     pub back_off_until: Option<Time>,
-    /// Branch ENIs used, those that cool included.
+    /// Branch ENIs of pods bound here, and those that cool: the resource controller frees a slot only when it has deleted the
+    /// ENI, a cool-down after the pod's end (VPC resource controller `pkg/provider/branch/trunk`, `canCreateMore`).
     pub branch_used: Enis,
+    /// Claims on branch ENIs by pods on their way here.
+    pub branch_claims: Enis,
     /// Windows pod addresses used, those that cool included.
     pub windows_used: Ips,
 }
@@ -199,9 +126,72 @@ pub enum Demand {
     WindowsIp,
 }
 
-/// The verdict on `node` for one more pod. Monotone: more free addresses, fewer claims or fewer waiting pods never make it
-/// worse.
+/// The verdict on `node` for one more pod. Monotone: more free addresses, more room, fewer claims or fewer waiting pods never
+/// make it worse.
+///
+/// `Now(n)` and `Soon(n)` never promise more than the node's ceiling and max-pods leave. `Soon(n)` is what the pool reaches
+/// step by step, each a few seconds apart. Without a view of the subnets ([`Room::Unknown`]) the pool is taken to grow up to
+/// the ceiling. Host-network pods, and nodes that the VPC CNI does not manage, pass without limit.
+///
+/// Where several reasons hold for a pod IP, the first of this table is given: what the node already has and cannot hand out
+/// yet, then what stops its pool from growing, what lasts longest first.
+///
+/// | reason | when |
+/// |---|---|
+/// | `Claimed` | without the claims on this node the answer would be now or soon |
+/// | `CoolingDown` | once the cooling addresses are usable there is one left |
+/// | `InstanceIpLimit`, `MaxPods` | the lower of the two limits first, the ceiling where they are equal |
+/// | `ProvisioningDisabled` | ipamd never allocates |
+/// | `PoolNotGrowing` | with every assignable address taken the pool would still not be low (CNI `isDatastorePoolTooLow`) |
+/// | `SubnetFragmented`, `SubnetExhausted` | [`Room`] has nothing of the shape that ipamd would ask for |
+/// | `Cordoned` | unless `AWS_MANAGE_ENIS_NON_SCHEDULABLE` |
+/// | `IpamdBackOff` | until `back_off_until`, that instant included |
+///
+/// `InstanceIpLimit` turns into `Unknown(UnknownInstanceType)` where the limits are only observed: they are a lower bound.
+/// `BranchEniLimit` and `WindowsIpLimit` are the only reasons of their demands, beside unknown limits; IPv6 nodes know
+/// `MaxPods` only. `AssignFailed`, `UnknownNode`, `StaleState` and `UnknownSubnet` are for callers, who know how they came by
+/// a `NodeState`.
 #[must_use]
-pub fn verdict(_node: &NodeState, _settings: &CniSettings, _demand: Demand, _now: Time) -> Verdict {
-    unimplemented!("capacity-budget")
+pub fn verdict(node: &NodeState, settings: &CniSettings, demand: Demand, now: Time) -> Verdict {
+    match (demand, &node.budget) {
+        (Demand::None, _) | (_, Budget::NotManaged(_)) => Verdict::Now(Ips(u32::MAX)),
+        (_, Budget::Unknown(reason)) => Verdict::Unknown(*reason),
+        (Demand::BranchEni, Budget::Ipv4(_) | Budget::Ipv6 { .. }) => match branch_account(node) {
+            Some(account) => account.verdict(Reason::BranchEniLimit),
+            None if settings.pod_eni => Verdict::Unknown(Reason::UnknownInstanceType),
+            None => Verdict::Never(Reason::BranchEniLimit),
+        },
+        (Demand::BranchEni, Budget::Windows { .. }) => Verdict::Never(Reason::BranchEniLimit),
+        (Demand::WindowsIp, Budget::Ipv4(_) | Budget::Ipv6 { .. }) => Verdict::Never(Reason::WindowsIpLimit),
+        (_, Budget::Windows { ceiling }) => windows_account(node, *ceiling).verdict(Reason::WindowsIpLimit),
+        (_, Budget::Ipv6 { max_pods, .. }) => ipv6_account(node, *max_pods).verdict(Reason::MaxPods),
+        (_, Budget::Ipv4(budget)) => pod_ip::Pool::new(node, budget, settings, now).verdict(),
+    }
+}
+
+/// `None` where the node's type has no known number of branch ENIs, or security groups for pods are off.
+fn branch_account(node: &NodeState) -> Option<Account<2>> {
+    let limit = match node.budget {
+        Budget::Ipv4(budget) => budget.branch,
+        Budget::Ipv6 { branch, .. } => branch,
+        Budget::Windows { .. } | Budget::NotManaged(_) | Budget::Unknown(_) => None,
+    }?;
+    Some(Account {
+        have: (limit.get(), "branch ENIs"),
+        less: [(node.branch_used.get(), "used"), (node.branch_claims.get(), "claimed")],
+    })
+}
+
+fn windows_account(node: &NodeState, ceiling: Ips) -> Account<3> {
+    Account {
+        have: (ceiling.get(), "on the primary ENI"),
+        less: [(node.windows_used.get(), "used"), (node.waiting.get(), "waiting"), (node.claims.get(), "claimed")],
+    }
+}
+
+fn ipv6_account(node: &NodeState, max_pods: u32) -> Account<3> {
+    Account {
+        have: (max_pods, "max-pods"),
+        less: [(node.assigned.get(), "assigned"), (node.waiting.get(), "waiting"), (node.claims.get(), "claimed")],
+    }
 }
