@@ -207,3 +207,6 @@ impl Claims {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -225,3 +225,6 @@ fn candidate(args: &Args<'_>) -> Candidate {
         priority: pod.priority,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use headroom_capacity::budget::{Budget, Mode};
-use headroom_capacity::verdict::Demand;
+use headroom_capacity::budget::Budget;
+use headroom_capacity::time::Time;
+use headroom_capacity::verdict::{self, Demand};
 use headroom_cluster::{Event, Kind};
 use serde::Serialize;
 use thiserror::Error;
@@ -45,7 +46,9 @@ pub(crate) struct Row {
     verdict: &'static str,
     reason: Option<&'static str>,
     free: Option<u32>,
-    budget: String,
+    #[serde(skip)]
+    figures: String,
+    ceiling: Option<u32>,
     total: u32,
     assigned: u32,
     cooling: u32,
@@ -132,7 +135,11 @@ fn report(
     let demand = candidate.claimant.demand;
     let rooms = decide(snapshot, &Claims::default(), candidate, &names, config).rooms;
     let rooms = rooms.into_iter().map(Some).chain(std::iter::repeat(None));
-    let nodes = names.iter().zip(rooms).map(|(name, room)| row(&snapshot.nodes[*name], demand, room, index)).collect();
+    let nodes = names
+        .iter()
+        .zip(rooms)
+        .map(|(name, room)| row(&snapshot.nodes[*name], demand, room, index, snapshot.at))
+        .collect();
     let demand = match demand {
         Demand::None => "none: host network",
         Demand::PodIp => "pod IP",
@@ -142,8 +149,8 @@ fn report(
     Report { pod: pod.to_owned(), demand, source: "kubernetes", nodes }
 }
 
-fn row(view: &NodeView, demand: Demand, room: Option<Room>, index: &Index) -> Row {
-    let (verdict, reason, free) = match room {
+fn row(view: &NodeView, demand: Demand, room: Option<Room>, index: &Index, now: Time) -> Row {
+    let (answer, reason, free) = match room {
         None | Some(Room::Open(None)) => ("pass", None, None),
         Some(Room::Now { free }) => ("now", None, Some(free)),
         Some(Room::Soon { free }) => ("soon", None, Some(free)),
@@ -154,10 +161,15 @@ fn row(view: &NodeView, demand: Demand, room: Option<Room>, index: &Index) -> Ro
     let config = index.eni_config(&view.name);
     Row {
         node: view.name.to_string(),
-        verdict,
+        verdict: answer,
         reason,
         free,
-        budget: budget_text(&view.state.budget),
+        figures: verdict::explain(&view.state, index.settings(), demand, now),
+        ceiling: match &view.state.budget {
+            Budget::Ipv4(budget) => Some(budget.ceiling.get()),
+            Budget::Windows { ceiling } => Some(ceiling.get()),
+            _ => None,
+        },
         total: view.state.total.get(),
         assigned: view.state.assigned.get(),
         cooling: view.state.cooling.get(),
@@ -172,40 +184,29 @@ fn row(view: &NodeView, demand: Demand, room: Option<Room>, index: &Index) -> Ro
     }
 }
 
-fn budget_text(budget: &Budget) -> String {
-    match budget {
-        Budget::Ipv4(ipv4) => {
-            let unit = if ipv4.mode == Mode::Prefix { "/28" } else { "IP" };
-            let (enis, slots, ceiling) = (ipv4.pod_enis, ipv4.slots_per_eni, ipv4.ceiling);
-            format!("{enis} ENIs x {slots} {unit} = {ceiling} IPs, max-pods {}", ipv4.max_pods)
-        }
-        Budget::Ipv6 { max_pods } => format!("IPv6, max-pods {max_pods}"),
-        Budget::Windows { ceiling } => format!("Windows, {ceiling} IPs"),
-        Budget::NotManaged(kind) => format!("not the VPC CNI's node ({kind:?})"),
-        Budget::Unknown(reason) => reason.as_str().to_owned(),
-    }
-}
-
 impl Report {
     /// For people: one block per node.
     pub(crate) fn text(&self) -> String {
-        let mut out = format!("pod {} needs: {} (state from {} alone)\n", self.pod, self.demand, self.source);
+        let mut out = format!(
+            "pod {} needs: {} (source: {}; attached IPs are estimated, subnets not seen)\n",
+            self.pod, self.demand, self.source
+        );
         for row in &self.nodes {
             let why = row.reason.map_or_else(String::new, |reason| format!(": {reason}"));
             let free = row.free.map_or_else(String::new, |free| format!(", {free} more"));
             out.push_str(&format!("\n{}  {}{free}{why}\n", row.node, row.verdict));
-            out.push_str(&format!("  limit     {}\n", row.budget));
-            out.push_str(&format!(
-                "  pool      about {} attached: {} held, {} cooling, {} pods waiting, {} refused by the CNI\n",
-                row.total, row.assigned, row.cooling, row.waiting, row.failing
-            ));
-            out.push_str(&format!(
-                "  more      {} at once, {} within seconds, {} if the subnets have room\n",
-                row.now, row.soon, row.unproven
-            ));
+            for line in row.figures.lines() {
+                out.push_str(&format!("  {line}\n"));
+            }
+            if row.failing > 0 {
+                out.push_str(&format!(
+                    "  {} pods here were refused an IP by the CNI and still have none\n",
+                    row.failing
+                ));
+            }
             if let Some(config) = &row.eni_config {
                 let subnet = row.eni_config_subnet.as_deref().unwrap_or("not found");
-                out.push_str(&format!("  eniConfig {config}, subnet {subnet}\n"));
+                out.push_str(&format!("  ENIConfig {config}, subnet {subnet}\n"));
             }
         }
         out

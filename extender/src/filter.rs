@@ -175,3 +175,6 @@ pub fn scores(rooms: &[Room]) -> Vec<u8> {
     };
     rooms.iter().map(score).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,3 +136,6 @@ async fn metrics(State(core): State<Arc<Core>>) -> Response {
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests;

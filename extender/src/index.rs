@@ -327,3 +327,6 @@ impl Index {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub mod config;
 pub mod core;
 mod explain;
 pub mod filter;
+#[cfg(test)]
+mod fixtures;
 pub mod http;
 pub mod index;
 pub mod metrics;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
-use headroom_capacity::verdict::{Demand, NodeState, Reason, Verdict, verdict};
+use headroom_capacity::verdict::{Demand, NodeState, Reason, Room, Verdict, verdict};
 use headroom_capacity::{budget::Budget, units::Ips};
 use headroom_cluster::Kind;
 
@@ -105,37 +105,29 @@ impl Slots {
     /// are and once with every address of `Now` claimed.
     #[must_use]
     pub fn of(state: &NodeState, settings: &CniSettings, demand: Demand, now: Time) -> Slots {
-        if matches!(state.budget, Budget::NotManaged(_) | Budget::Ipv6 { .. }) {
+        let free_of_limits = match state.budget {
+            Budget::NotManaged(_) => true,
+            Budget::Ipv6 { .. } => demand == Demand::PodIp,
+            _ => false,
+        };
+        if free_of_limits {
             return Slots { unlimited: true, ..Slots::NONE };
         }
         let unclaimed = NodeState { claims: Ips::ZERO, ..state.clone() };
-        match verdict(&unclaimed, settings, demand, now) {
+        let (at_once, growth) = match verdict(&unclaimed, settings, demand, now) {
             Verdict::Now(free) => {
                 let claimed = NodeState { claims: free, ..unclaimed };
                 let growth = match verdict(&claimed, settings, demand, now) {
-                    Verdict::Soon(more) => Slots { soon: more.get(), ..Slots::NONE },
-                    Verdict::Unknown(_) => Slots { unproven: unproven(&claimed, demand), ..Slots::NONE },
-                    Verdict::Now(_) | Verdict::Never(_) => Slots::NONE,
+                    Verdict::Soon(more) => more,
+                    Verdict::Now(_) | Verdict::Never(_) | Verdict::Unknown(_) => Ips::ZERO,
                 };
-                Slots { now: free.get(), reason: Reason::Claimed, ..growth }
+                (free, growth)
             }
-            Verdict::Soon(more) => Slots { soon: more.get(), reason: Reason::Claimed, ..Slots::NONE },
-            Verdict::Never(reason) => Slots::none(reason),
-            Verdict::Unknown(Reason::UnknownSubnet) => match unproven(&unclaimed, demand) {
-                0 => Slots::none(Reason::InstanceIpLimit),
-                more => Slots { unproven: more, reason: Reason::Claimed, ..Slots::NONE },
-            },
-            Verdict::Unknown(reason) => Slots { unknown: Some(reason), ..Slots::none(reason) },
-        }
+            Verdict::Soon(more) => (Ips::ZERO, more),
+            Verdict::Never(reason) => return Slots::none(reason),
+            Verdict::Unknown(reason) => return Slots { unknown: Some(reason), ..Slots::none(reason) },
+        };
+        let (soon, unproven) = if state.room == Room::Unknown { (0, growth.get()) } else { (growth.get(), 0) };
+        Slots { now: at_once.get(), soon, unproven, reason: Reason::Claimed, ..Slots::NONE }
     }
-}
-
-/// What the hard ceiling leaves.
-fn unproven(state: &NodeState, demand: Demand) -> u32 {
-    let Budget::Ipv4(budget) = state.budget else { return 0 };
-    if demand != Demand::PodIp {
-        return 0;
-    }
-    let held = state.assigned.get() + state.cooling.get() + state.waiting.get() + state.claims.get();
-    budget.ceiling.get().saturating_sub(held)
 }

@@ -174,3 +174,6 @@ fn encode(value: &impl Serialize) -> Vec<u8> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! attached), and where ipamd's rules bring the pool for the pods that hold an address. The larger one is taken, never more than
 //! the hard ceiling. What the subnets hold stays unknown.
 
-use headroom_capacity::budget::{Budget, Mode};
+use headroom_capacity::budget::Budget;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::steady::steady;
 use headroom_capacity::units::{Enis, Ips};
@@ -33,15 +33,9 @@ pub(super) fn estimate(budget: Budget, settings: &CniSettings, pool: Pool) -> No
         Budget::Ipv4(ipv4) => {
             let rest = steady(settings, ipv4, pool.assigned);
             let total = proven.max(rest.ips_attached).min(ipv4.ceiling);
-            let per_eni = match ipv4.mode {
-                Mode::SecondaryIp => ipv4.slots_per_eni,
-                Mode::Prefix => ipv4.slots_per_eni * headroom_capacity::units::IPS_PER_PREFIX,
-            };
+            let per_eni = ipv4.slots_per_eni * ipv4.mode.ips_per_slot();
             let enis = Enis(total.get().div_ceil(per_eni.max(1))).max(rest.enis).min(ipv4.pod_enis);
-            let units = match ipv4.mode {
-                Mode::SecondaryIp => total.get(),
-                Mode::Prefix => total.prefixes_ceil().get(),
-            };
+            let units = total.get().div_ceil(ipv4.mode.ips_per_slot());
             (total, enis, (enis.get() * ipv4.slots_per_eni).saturating_sub(units))
         }
         Budget::Windows { ceiling } => (*ceiling, Enis(1), 0),
@@ -60,6 +54,7 @@ pub(super) fn estimate(budget: Budget, settings: &CniSettings, pool: Pool) -> No
         cordoned: pool.cordoned,
         back_off_until: None,
         branch_used: Enis(pool.branch),
+        branch_claims: Enis::ZERO,
         windows_used: Ips(pool.windows),
     }
 }

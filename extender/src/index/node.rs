@@ -92,14 +92,20 @@ impl NodeEntry {
     pub(super) fn view(&self, settings: &CniSettings, now: Time) -> Option<NodeView> {
         let info = self.info.as_ref()?;
         let cni_trunk = self.cni.as_ref().is_some_and(|cni| cni.security_groups_for_pods);
+        let limits = info.instance_type.as_deref().and_then(instance::lookup);
         let facts = NodeFacts {
             kind: info.kind,
-            limits: info.instance_type.as_deref().and_then(instance::lookup),
+            limits,
             settings,
             max_pods: if info.max_pods == 0 { DEFAULT_MAX_PODS } else { info.max_pods },
             // Which ENIs ipamd leaves alone is told by EC2 tags, which Kubernetes does not show.
             unmanaged: Enis::ZERO,
             excluded: Enis::ZERO,
+            // More addresses than the primary ENI has single ones: the resource controller delegates prefixes.
+            windows_prefix_delegation: info
+                .windows_ips
+                .zip(limits)
+                .is_some_and(|(published, limits)| published >= limits.ipv4_per_eni),
             trunk_attached: info.trunk_label || cni_trunk || info.pod_enis.is_some_and(|enis| enis > 0),
         };
         let pool = Pool {

@@ -1,0 +1,109 @@
+//! Golden bodies, as Go's encoding/json writes k8s.io/kube-scheduler `extender/v1`.
+
+use headroom_capacity::verdict::{Demand, Reason};
+use proptest::prelude::*;
+
+use super::{RequestError, decode, failed, passed, priorities, rejected};
+
+const REQUEST: &str = r#"{"Pod":{"metadata":{"name":"web-0","namespace":"default","uid":"5f1c9a52-7a53-4b5e-9c2e-0d6f7e1c2b3a","resourceVersion":"4711","creationTimestamp":"2026-01-02T03:04:05Z","labels":{"app":"web"},"annotations":{"note":"a \u003cb\u003e \u0026 c"}},"spec":{"containers":[{"name":"c","image":"nginx","resources":{"limits":{"cpu":"1"},"requests":{"cpu":"500m"}},"imagePullPolicy":"Always"}],"restartPolicy":"Always","schedulerName":"default-scheduler","priority":100,"enableServiceLinks":true},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/2 nodes are available","lastProbeTime":null,"lastTransitionTime":"2026-01-02T03:04:06Z"}],"qosClass":"Burstable"}},"Nodes":null,"NodeNames":["ip-10-0-1-17.ec2.internal","ip-10-0-1-23.ec2.internal"]}"#;
+
+fn text(body: Vec<u8>) -> String {
+    String::from_utf8(body).unwrap()
+}
+
+#[test]
+fn reads_what_kube_scheduler_sends() {
+    let args = decode(REQUEST.as_bytes()).unwrap();
+    let names: Vec<&str> = args.names.iter().flatten().map(super::Name::as_str).collect();
+    assert_eq!(names, ["ip-10-0-1-17.ec2.internal", "ip-10-0-1-23.ec2.internal"]);
+    assert_eq!(args.pod.uid, "5f1c9a52-7a53-4b5e-9c2e-0d6f7e1c2b3a");
+    assert_eq!((args.pod.resource_version, args.pod.priority, args.pod.demand), (4711, 100, Demand::PodIp));
+    let fingerprint = headroom_cluster::failure_fingerprint("Unschedulable", "0/2 nodes are available");
+    assert_eq!(args.pod.failure, Some(fingerprint));
+}
+
+#[test]
+fn tolerates_any_case_null_lists_unknown_keys_and_escapes() {
+    let body = r#"{"future":[{}],"nodenames":["n\u0031"],"POD":{"metadata":{"uid":"u"},"spec":{"containers":null,"initContainers":null,"hostNetwork":true},"status":null}}"#;
+    let args = decode(body.as_bytes()).unwrap();
+    assert_eq!(args.names.unwrap()[0].as_str(), "n1");
+    assert_eq!(args.pod.demand, Demand::None);
+}
+
+#[test]
+fn refuses_what_cannot_be_answered_and_says_what_to_set() {
+    let error = |body: &str| decode(body.as_bytes()).unwrap_err();
+    let nodes = r#"{"Pod":{"metadata":{"uid":"u"}},"Nodes":{"metadata":{},"items":[]},"NodeNames":null}"#;
+    assert_eq!(error(nodes), RequestError::NodesInsteadOfNames);
+    assert!(error(nodes).to_string().contains("nodeCacheCapable: true"));
+    assert_eq!(error(r#"{"Pod":{"metadata":{"uid":"u"}},"Nodes":null,"NodeNames":null}"#), RequestError::NoNames);
+    assert_eq!(error(r#"{"Pod":{},"NodeNames":[]}"#), RequestError::NoUid);
+    for body in ["", "null", "[]", "{", r#"{"Pod":null,"NodeNames":[]}"#, r#"{"NodeNames":[1]}"#, "\u{fffd}"] {
+        assert!(matches!(error(body), RequestError::Malformed(_)), "{body}");
+    }
+}
+
+#[test]
+fn a_cut_off_body_is_malformed_at_every_length() {
+    for end in 0..REQUEST.len() {
+        let cut = decode(&REQUEST.as_bytes()[..end]);
+        assert!(matches!(cut, Err(RequestError::Malformed(_))), "{end}");
+    }
+}
+
+#[test]
+fn replies_are_golden() {
+    assert_eq!(
+        text(passed(["a", "b"].into_iter())),
+        r#"{"Nodes":null,"NodeNames":["a","b"],"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":""}"#
+    );
+    assert_eq!(
+        text(rejected(&[("b", Reason::CoolingDown), ("a", Reason::InstanceIpLimit)])),
+        concat!(
+            r#"{"Nodes":null,"NodeNames":[],"FailedNodes":{},"FailedAndUnresolvableNodes":{"#,
+            r#""b":"no pod IP left: released IPs are cooling down","#,
+            r#""a":"no pod IP left: instance type's ENI and IP limit reached"},"Error":""}"#
+        )
+    );
+    assert_eq!(
+        text(failed(&RequestError::NoUid)),
+        concat!(
+            r#"{"Nodes":null,"NodeNames":null,"FailedNodes":{},"FailedAndUnresolvableNodes":{},"#,
+            r#""Error":"headroom: the request's pod has no metadata.uid"}"#
+        )
+    );
+    assert_eq!(
+        text(priorities([("a", 10), ("b", 0)].into_iter())),
+        r#"[{"Host":"a","Score":10},{"Host":"b","Score":0}]"#
+    );
+    assert_eq!(text(priorities(std::iter::empty())), "[]");
+}
+
+#[test]
+fn every_error_has_a_registered_label() {
+    let all = [
+        RequestError::Malformed(String::new()),
+        RequestError::NodesInsteadOfNames,
+        RequestError::NoNames,
+        RequestError::NoUid,
+        RequestError::TooLarge,
+        RequestError::CutOff,
+        RequestError::Overloaded,
+        RequestError::NotReady,
+        RequestError::Stale,
+    ];
+    assert_eq!(all.map(|error| error.label()), RequestError::LABELS);
+}
+
+proptest! {
+    #[test]
+    fn no_input_makes_the_decoder_panic(at in 0..REQUEST.len(), byte: u8, garbage in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let mut flipped = REQUEST.as_bytes().to_vec();
+        flipped[at] = byte;
+        for body in [&flipped, &garbage] {
+            if let Err(error) = decode(body) {
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}
