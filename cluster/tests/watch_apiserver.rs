@@ -1,0 +1,167 @@
+//! The watches against an API server that misbehaves: an absent CRD, an object of the wrong shape, a log that was compacted.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures::{StreamExt, stream};
+use headroom_cluster::{ErrorClass, Event, Kind, connect, watch};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+#[derive(Clone, Default)]
+struct Fake {
+    pod_lists: Arc<AtomicUsize>,
+    pod_watches: Arc<AtomicUsize>,
+}
+
+type Params = Query<HashMap<String, String>>;
+
+fn is_watch(params: &Params) -> bool {
+    params.get("watch").is_some_and(|value| value == "true" || value == "1")
+}
+
+fn list(items: Value) -> Response {
+    json_response(&json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "10"}, "items": items}))
+}
+
+fn json_response(value: &Value) -> Response {
+    ([("content-type", "application/json")], value.to_string()).into_response()
+}
+
+/// Sends the events and then nothing, the connection open.
+fn events(events: Vec<Value>) -> Response {
+    let lines = events.into_iter().map(|event| Ok::<_, Infallible>(Bytes::from(format!("{event}\n"))));
+    Body::from_stream(stream::iter(lines).chain(stream::pending())).into_response()
+}
+
+async fn empty(params: Params) -> Response {
+    if is_watch(&params) { events(Vec::new()) } else { list(json!([])) }
+}
+
+async fn nodes(params: Params) -> Response {
+    if is_watch(&params) {
+        return events(Vec::new());
+    }
+    list(
+        json!([{"metadata": {"name": "n1", "resourceVersion": "1"}, "spec": {}, "status": {"capacity": {"pods": "58"}}}]),
+    )
+}
+
+fn pod(uid: &str) -> Value {
+    json!({"metadata": {"uid": uid, "name": uid, "namespace": "default", "resourceVersion": "11"},
+        "spec": {"nodeName": "n1"}, "status": {}})
+}
+
+/// The first list has a and b; the watch then adds c and breaks; the second list lacks a.
+async fn pods(State(fake): State<Fake>, params: Params) -> Response {
+    if !is_watch(&params) {
+        let odd = json!({"metadata": {"uid": "odd", "name": "odd", "namespace": "default"}, "spec": {"hostNetwork": "maybe"}});
+        return match fake.pod_lists.fetch_add(1, Ordering::Relaxed) {
+            0 => list(json!([pod("a"), pod("b"), odd])),
+            _ => list(json!([pod("b"), pod("c"), odd])),
+        };
+    }
+    match fake.pod_watches.fetch_add(1, Ordering::Relaxed) {
+        0 => events(vec![
+            json!({"type": "ADDED", "object": pod("c")}),
+            json!({"type": "ERROR", "object": {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "message": "too old resource version", "reason": "Expired", "code": 410}}),
+        ]),
+        _ => events(Vec::new()),
+    }
+}
+
+async fn absent() -> Response {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "the server could not find the requested resource", "reason": "NotFound", "code": 404});
+    (StatusCode::NOT_FOUND, json_response(&status)).into_response()
+}
+
+async fn serve(fake: Fake) -> String {
+    let router = Router::new()
+        .route("/api/v1/nodes", get(nodes))
+        .route("/api/v1/pods", get(pods))
+        .route("/api/v1/events", get(empty))
+        .route("/apis/apps/v1/namespaces/kube-system/daemonsets", get(empty))
+        .fallback(absent)
+        .with_state(fake);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{addr}")
+}
+
+fn kubeconfig(server: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "fake",
+        "clusters": [{"name": "fake", "cluster": {"server": server}}],
+        "users": [{"name": "fake", "user": {}}],
+        "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
+    });
+    std::fs::write(file.path(), config.to_string()).unwrap();
+    file
+}
+
+#[tokio::test]
+async fn survives_absent_kinds_odd_objects_and_a_compacted_log() {
+    let fake = Fake::default();
+    let file = kubeconfig(&serve(fake.clone()).await);
+    let client = connect(Some(file.path()), None).await.unwrap();
+    let watching = watch(&client);
+    let mut tasks = JoinSet::new();
+    for (_, task) in watching.tasks {
+        tasks.spawn(task);
+    }
+    let mut events = watching.events;
+    let mut seen = Vec::new();
+    let all = async {
+        while !seen.iter().any(|event| matches!(event, Event::PodDeleted(_))) || synced(&seen).len() < Kind::ALL.len() {
+            seen.push(events.recv().await.unwrap());
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(10), all).await.is_ok(), "{seen:#?}");
+
+    for kind in [Kind::CniNode, Kind::EniConfig] {
+        assert!(seen.contains(&Event::Synced { kind, absent: true }), "{kind:?}");
+    }
+    assert!(seen.contains(&Event::Synced { kind: Kind::Node, absent: false }));
+    let gone: Vec<&str> = seen
+        .iter()
+        .filter_map(|event| if let Event::PodDeleted(uid) = event { Some(uid.as_str()) } else { None })
+        .collect();
+    assert_eq!(gone, ["a"], "the deletion that the watch missed");
+    let odd =
+        |event: &Event| matches!(event, Event::Undecodable { kind: Kind::Pod, object, .. } if object == "default/odd");
+    assert!(seen.iter().any(odd));
+    let failed = |event: &Event| matches!(event, Event::WatchFailed { kind: Kind::Pod, class: ErrorClass::Server, .. });
+    let failed = seen.iter().position(failed).unwrap();
+    let recovered = seen.iter().position(|event| *event == Event::WatchRecovered(Kind::Pod)).unwrap();
+    assert!(failed < recovered);
+    drop(events);
+}
+
+fn synced(seen: &[Event]) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = seen
+        .iter()
+        .filter_map(|event| if let Event::Synced { kind, .. } = event { Some(*kind) } else { None })
+        .collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
+}
+
+#[tokio::test]
+async fn a_missing_kubeconfig_is_named() {
+    let error = connect(Some("/nonexistent/kubeconfig".as_ref()), None).await.err().unwrap();
+    assert_eq!(error.to_string(), "failed to load kubeconfig '/nonexistent/kubeconfig'");
+}
