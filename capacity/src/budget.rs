@@ -109,7 +109,8 @@ pub struct Ipv4Budget {
 /// max_enis = min(the type's ENIs on the default card, MAX_ENI)
 /// pod_enis = max_enis − unmanaged − excluded
 ///            − 1 under custom networking: the primary ENI takes no new address
-///            − 1 for the trunk: attached, or to come (ENABLE_POD_ENI and not known to be unable to trunk)
+///            − 1 for the trunk: attached, or to come (ENABLE_POD_ENI and not known to be unable to trunk); never the
+///              primary ENI's slot
 /// ceiling  = pod_enis × (IPv4 per ENI − 1) × (16 in prefix mode)
 /// ```
 #[must_use]
@@ -134,13 +135,11 @@ fn ipv4(facts: &NodeFacts<'_>, limits: &InstanceLimits) -> Ipv4Budget {
     let supported = limits.supports_prefixes();
     let mode = if settings.prefix_delegation && supported { Mode::Prefix } else { Mode::SecondaryIp };
     let max_enis = Enis(settings.max_eni.map_or(limits.enis.get(), |most| most.min(limits.enis.get())));
-    let held = [
-        facts.unmanaged,
-        facts.excluded,
-        Enis(u32::from(settings.custom_networking)),
-        Enis(u32::from(facts.trunk_attached || trunk_to_come(limits, settings))),
-    ];
-    let pod_enis = max_enis.saturating_sub(held.into_iter().sum());
+    let custom = Enis(u32::from(settings.custom_networking));
+    let trunk = Enis(u32::from(facts.trunk_attached || trunk_to_come(limits, settings)));
+    let pod_enis = max_enis.saturating_sub(facts.unmanaged + facts.excluded + custom);
+    // The primary ENI is there before any trunk, and keeps its slot.
+    let pod_enis = if pod_enis > Enis(1) || !custom.is_zero() { pod_enis.saturating_sub(trunk) } else { pod_enis };
     let slots_per_eni = limits.ipv4_per_eni.saturating_sub(1);
     Ipv4Budget {
         mode,

@@ -130,6 +130,9 @@ fn trunk_takes_a_slot_and_branch_enis_are_a_budget_of_their_own() {
     let mut left = facts(lookup("m5.large"), &plain);
     left.trunk_attached = true;
     assert_eq!(ipv4(&left).pod_enis, Enis(2), "a trunk left over from before holds its slot");
+
+    let single = settings(&[("ENABLE_POD_ENI", "true"), ("MAX_ENI", "1")]);
+    assert_eq!(of("m5.large", &single).ceiling, Ips(9), "the primary ENI is there before any trunk");
 }
 
 #[test]

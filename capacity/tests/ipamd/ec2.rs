@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use headroom_capacity::budget::{self, Budget, Ipv4Budget, Mode, NodeFacts, NodeKind};
+use headroom_capacity::budget::{self, Budget, Ipv4Budget, NodeFacts, NodeKind};
 use headroom_capacity::datastore::{Block, Eni};
 use headroom_capacity::ids::{EniId, PodUid, SubnetId};
 use headroom_capacity::instance::{self, InstanceLimits};
@@ -331,11 +331,7 @@ pub(crate) fn budget(limits: &InstanceLimits, settings: &CniSettings, max_pods: 
         windows_prefix_delegation: false,
     };
     let Budget::Ipv4(budget) = budget::budget(&facts) else { panic!("{facts:?} is a Linux node") };
-    // The slot kept for a trunk may be the only one: the primary ENI has it already, and gives addresses.
-    let least = if settings.custom_networking { Enis(0) } else { Enis(1) };
-    let pod_enis = budget.pod_enis.max(least);
-    let per_slot = if budget.mode == Mode::Prefix { 16 } else { 1 };
-    Ipv4Budget { pod_enis, ceiling: Ips(pod_enis.get() * budget.slots_per_eni * per_slot), ..budget }
+    budget
 }
 
 /// What the shipped manifest sets.
