@@ -1,5 +1,7 @@
 //! The watches against an API server that misbehaves: an absent CRD, an object of the wrong shape, a log that was compacted.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;

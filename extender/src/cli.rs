@@ -56,8 +56,13 @@ struct Log {
     #[arg(long, value_enum, default_value = "json", env = "HEADROOM_EXTENDER_LOG_FORMAT")]
     log_format: LogFormat,
     /// Level, or a filter such as info,headroom_extender=debug.
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "HEADROOM_EXTENDER_LOG_LEVEL")]
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "HEADROOM_EXTENDER_LOG_LEVEL", value_parser = filter)]
     log_level: String,
+}
+
+/// Checked with the rest of the command line; the filter itself cannot be cloned.
+fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -137,18 +137,7 @@ impl Core {
         if pod.claimant.demand == Demand::None {
             return Ok(("all", wire::passed(names.into_iter())));
         }
-        let answer = {
-            let mut claims = self.claims();
-            let snapshot = self.snapshot.load();
-            self.usable(&snapshot, now)?;
-            claims.expire(now);
-            claims.release(&pod.claimant.uid);
-            let mut answer = decide(&snapshot, &claims, &pod, &names, &self.config);
-            claims.make(pod.claimant, std::mem::take(&mut answer.claim), now, &self.config.claims);
-            answer
-        };
-        self.count(&answer);
-        Ok(match &answer.decision {
+        Ok(match &self.place(pod, &names, now)?.decision {
             Decision::All => ("all", wire::passed(names.into_iter())),
             Decision::Some(passing) => ("some", wire::passed(passing.iter().map(|&at| names[at]))),
             Decision::None(reasons) => {
@@ -156,6 +145,20 @@ impl Core {
                 ("none", wire::rejected(&rejected))
             }
         })
+    }
+
+    /// Decides for a pod and makes its claim, in place of any that it held.
+    fn place(&self, pod: Candidate, names: &[&str], now: Time) -> Result<Answer, RequestError> {
+        let mut claims = self.claims();
+        let snapshot = self.snapshot.load();
+        self.usable(&snapshot, now)?;
+        claims.expire(now);
+        claims.release(&pod.claimant.uid);
+        let mut answer = decide(&snapshot, &claims, &pod, names, &self.config);
+        claims.make(pod.claimant, std::mem::take(&mut answer.claim), now, &self.config.claims);
+        drop(claims);
+        self.count(&answer);
+        Ok(answer)
     }
 
     fn try_prioritize(&self, body: &[u8], now: Time) -> Result<(&'static str, Vec<u8>), RequestError> {
@@ -196,7 +199,8 @@ impl Core {
         let uses = |wanted: fn(Reason) -> bool| {
             let hit = answer.rooms.iter().filter(|room| match room {
                 Room::Open(Some(reason)) | Room::Closed(reason) => wanted(*reason),
-                _ => false,
+                Room::Unproven { .. } => wanted(Reason::UnknownSubnet),
+                Room::Now { .. } | Room::Soon { .. } | Room::Open(None) => false,
             });
             u64::try_from(hit.count()).unwrap_or(u64::MAX)
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use headroom_capacity::budget::Budget;
 use headroom_capacity::time::Time;
-use headroom_capacity::verdict::{self, Demand};
+use headroom_capacity::verdict::{self, Demand, Reason};
 use headroom_cluster::{Event, Kind};
 use serde::Serialize;
 use thiserror::Error;
@@ -154,6 +154,7 @@ fn row(view: &NodeView, demand: Demand, room: Option<Room>, index: &Index, now: 
         None | Some(Room::Open(None)) => ("pass", None, None),
         Some(Room::Now { free }) => ("now", None, Some(free)),
         Some(Room::Soon { free }) => ("soon", None, Some(free)),
+        Some(Room::Unproven { free }) => ("soon", Some(Reason::UnknownSubnet.as_str()), Some(free)),
         Some(Room::Open(Some(reason))) => ("unknown", Some(reason.as_str()), None),
         Some(Room::Closed(reason)) => ("never", Some(reason.as_str()), None),
     };

@@ -31,6 +31,11 @@ pub enum Room {
         /// Free for further pods; at least 1.
         free: u32,
     },
+    /// None at once; so many by the instance type's limit, if the subnets have room, which nobody has looked at. Passed by policy.
+    Unproven {
+        /// Free for further pods; at least 1.
+        free: u32,
+    },
     /// Nothing is known, or nothing limits it; passed on.
     Open(Option<Reason>),
     /// Not offered.
@@ -43,7 +48,7 @@ impl Room {
         match self {
             Room::Open(None) => (3, u32::MAX),
             Room::Now { free } => (2, free),
-            Room::Soon { free } => (1, free),
+            Room::Soon { free } | Room::Unproven { free } => (1, free),
             Room::Open(Some(_)) => (0, 0),
             Room::Closed(_) => (0, 0),
         }
@@ -52,7 +57,7 @@ impl Room {
     /// Addresses left for pods to come.
     fn free(self) -> u64 {
         match self {
-            Room::Now { free } | Room::Soon { free } => u64::from(free),
+            Room::Now { free } | Room::Soon { free } | Room::Unproven { free } => u64::from(free),
             Room::Open(_) => u64::from(u32::MAX),
             Room::Closed(_) => 0,
         }
@@ -97,7 +102,11 @@ pub fn room(view: &NodeView, slots: &Slots, taken: u32, config: &Config) -> Room
     };
     let free = slots.now.saturating_add(growth).saturating_sub(taken);
     if free > 0 {
-        return if taken < slots.now { Room::Now { free } } else { Room::Soon { free } };
+        return match taken.checked_sub(slots.now) {
+            None => Room::Now { free },
+            Some(beyond) if beyond < slots.soon => Room::Soon { free },
+            Some(_) => Room::Unproven { free },
+        };
     }
     Room::Closed(match (slots.now, slots.soon, slots.unproven) {
         (0, 0, 0) => slots.reason,
@@ -170,7 +179,7 @@ pub fn scores(rooms: &[Room]) -> Vec<u8> {
     let score = |room: &Room| match *room {
         Room::Open(None) => 10,
         Room::Now { free } => 6 + share(free),
-        Room::Soon { free } => 1 + share(free),
+        Room::Soon { free } | Room::Unproven { free } => 1 + share(free),
         Room::Open(Some(_)) | Room::Closed(_) => 0,
     };
     rooms.iter().map(score).collect()

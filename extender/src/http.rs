@@ -86,15 +86,30 @@ impl Service {
         let Ok(_slot) = self.slots.try_acquire() else {
             return json(self.core.refuse(verb, &RequestError::Overloaded));
         };
-        self.core.metrics.in_flight.inc();
+        let _counted = InFlight::start(&self.core);
         let read = tokio::time::timeout(BODY_TIMEOUT, read(body, self.core.config.http.max_body_bytes)).await;
         let reply = match read.unwrap_or(Err(RequestError::CutOff)) {
             Ok(body) if verb == Verb::Filter => self.core.filter(&body, self.clock.now()),
             Ok(body) => self.core.prioritize(&body, self.clock.now()),
             Err(error) => self.core.refuse(verb, &error),
         };
-        self.core.metrics.in_flight.dec();
         json(reply)
+    }
+}
+
+/// Counts a request until it is answered or its client is gone.
+struct InFlight<'a>(&'a Core);
+
+impl InFlight<'_> {
+    fn start(core: &Core) -> InFlight<'_> {
+        core.metrics.in_flight.inc();
+        InFlight(core)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.in_flight.dec();
     }
 }
 

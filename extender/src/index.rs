@@ -33,7 +33,8 @@ pub struct Index {
     failures: HashMap<PodUid, Time>,
     synced: HashSet<Kind>,
     failing_since: HashMap<Kind, Time>,
-    views: HashMap<Arc<str>, Arc<NodeView>>,
+    /// Shared with the last snapshot, copied when a view differs from it.
+    views: Arc<HashMap<Arc<str>, Arc<NodeView>>>,
     dirty: HashSet<Arc<str>>,
     /// When a node's view changes by itself: an IP has cooled down, evidence has aged.
     timers: BinaryHeap<Reverse<(Time, Arc<str>)>>,
@@ -90,7 +91,7 @@ impl Index {
             failures: HashMap::new(),
             synced: HashSet::new(),
             failing_since: HashMap::new(),
-            views: HashMap::new(),
+            views: Arc::default(),
             dirty: HashSet::new(),
             timers: BinaryHeap::new(),
             outcomes: Vec::new(),
@@ -156,7 +157,7 @@ impl Index {
         }
         let required = [Kind::Node, Kind::Pod];
         Snapshot {
-            nodes: self.views.clone(),
+            nodes: Arc::clone(&self.views),
             missing: Kind::ALL.into_iter().filter(|kind| !self.synced.contains(kind)).collect(),
             failing_since: required.iter().filter_map(|kind| self.failing_since.get(kind)).min().copied(),
             at: now,
@@ -205,11 +206,15 @@ impl Index {
         let Some(entry) = self.nodes.get_mut(name) else { return };
         entry.forget(now);
         match entry.view(&self.settings, now) {
-            Some(view) => {
-                self.views.insert(Arc::clone(&view.name), Arc::new(view));
+            // Most node updates are heartbeats and change nothing here.
+            Some(view) if self.views.get(name).is_none_or(|before| **before != view) => {
+                Arc::make_mut(&mut self.views).insert(Arc::clone(&view.name), Arc::new(view));
             }
+            Some(_) => {}
             None => {
-                self.views.remove(name);
+                if self.views.contains_key(name) {
+                    Arc::make_mut(&mut self.views).remove(name);
+                }
                 if entry.is_empty() {
                     self.nodes.remove(name);
                 }

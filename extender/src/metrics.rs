@@ -190,6 +190,7 @@ impl Metrics {
             let labels = match *room {
                 Room::Now { .. } => [("verdict", "now"), ("reason", "")],
                 Room::Soon { .. } => [("verdict", "soon"), ("reason", "")],
+                Room::Unproven { .. } => [("verdict", "unknown"), ("reason", Reason::UnknownSubnet.label())],
                 Room::Open(None) => [("verdict", "open"), ("reason", "")],
                 Room::Open(Some(reason)) => [("verdict", "unknown"), ("reason", reason.label())],
                 Room::Closed(reason) => [("verdict", "never"), ("reason", reason.label())],

@@ -14,7 +14,7 @@ use headroom_cluster::Kind;
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// By node name.
-    pub nodes: HashMap<Arc<str>, Arc<NodeView>>,
+    pub nodes: Arc<HashMap<Arc<str>, Arc<NodeView>>>,
     /// Kinds whose first list is not complete; empty means ready.
     pub missing: Vec<Kind>,
     /// Since when the watch of nodes or of pods has been failing.

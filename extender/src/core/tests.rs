@@ -72,6 +72,10 @@ impl Truth {
         self.object.node.is_none() && self.offered.is_none()
     }
 
+    fn is_asked(&self) -> bool {
+        self.offered.is_some()
+    }
+
     fn is_bound(&self) -> bool {
         self.object.node.is_some() && !self.object.terminal
     }
@@ -198,16 +202,14 @@ impl Model {
     }
 
     fn apply(&mut self, step: &Step) {
-        let (pending, asked, bound): (fn(&Truth) -> bool, fn(&Truth) -> bool, fn(&Truth) -> bool) =
-            (Truth::is_pending, |truth| truth.offered.is_some(), Truth::is_bound);
         match *step {
             Step::Ask { pod, lagging } => {
-                if let Some(at) = self.pick(pod, pending) {
+                if let Some(at) = self.pick(pod, Truth::is_pending) {
                     self.ask(at, lagging);
                 }
             }
             Step::Bind { pod, choice } => {
-                let Some(at) = self.pick(pod, asked) else { return };
+                let Some(at) = self.pick(pod, Truth::is_asked) else { return };
                 let offered = self.pods[at].offered.take().unwrap();
                 let node = offered[choice % offered.len()].clone();
                 self.update(at, |pod| {
@@ -216,7 +218,7 @@ impl Model {
                 });
             }
             Step::Fail { pod, message } => {
-                if let Some(at) = self.pick(pod, asked) {
+                if let Some(at) = self.pick(pod, Truth::is_asked) {
                     self.fail(at, message);
                 }
             }
@@ -231,7 +233,7 @@ impl Model {
                 }
             }
             Step::End { pod, deleted } => {
-                if let Some(at) = self.pick(pod, bound) {
+                if let Some(at) = self.pick(pod, Truth::is_bound) {
                     self.end(at, deleted);
                 }
             }
