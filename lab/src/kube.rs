@@ -9,13 +9,17 @@
 //! clients through [`server::router`].
 
 pub mod error;
+mod kubeconfig;
 pub mod object;
 pub mod patch;
 pub mod resource;
 pub mod selector;
+pub mod server;
 pub mod store;
 
 pub use error::ApiError;
+pub use kubeconfig::kubeconfig;
 pub use patch::Patch;
 pub use resource::Resource;
+pub use server::router;
 pub use store::{Change, DeleteOptions, Object, Part, Store};

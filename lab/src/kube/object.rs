@@ -22,6 +22,11 @@ pub fn uid(object: &Value) -> &str {
     text(object, "/metadata/uid")
 }
 
+/// What lists are sorted by.
+pub(super) fn order(object: &Value) -> (&str, &str) {
+    (namespace(object), name(object))
+}
+
 /// `metadata.resourceVersion` as the number that it is in this store; 0 if there is none.
 #[must_use]
 pub fn revision(object: &Value) -> u64 {

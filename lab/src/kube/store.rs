@@ -127,15 +127,16 @@ impl Store {
     /// # Errors
     /// 410 when the log does not reach back to it.
     pub fn list_at(&self, resource: &'static Resource, revision: u64) -> Result<Vec<Object>, ApiError> {
-        let mut objects = self.objects.get(resource).cloned().unwrap_or_default();
-        for change in self.log.since(revision)?.rev().filter(|change| change.resource == resource) {
-            let key = Key::of(&change.object);
-            match &change.previous {
-                Some(previous) => objects.insert(key, previous.clone()),
-                None => objects.remove(&key),
-            };
+        let mut then: BTreeMap<Key, Option<&Object>> = BTreeMap::new();
+        for change in self.log.since(revision)?.filter(|change| change.resource == resource) {
+            // The first change after `revision` knows the object as it was then.
+            then.entry(Key::of(&change.object)).or_insert(change.previous.as_ref());
         }
-        Ok(objects.into_values().collect())
+        let now = self.objects.get(resource).into_iter().flatten();
+        let same = now.filter(|(key, _)| !then.contains_key(key)).map(|(_, object)| object);
+        let mut objects: Vec<Object> = same.chain(then.values().copied().flatten()).cloned().collect();
+        objects.sort_by(|a, b| object::order(a).cmp(&object::order(b)));
+        Ok(objects)
     }
 
     /// The changes after `revision`, oldest first. [`Store::revision`] is where to go on from.
