@@ -31,7 +31,8 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
-    /// Only nodes with an attached, free, cooled-down IP: a pod's first CNI ADD succeeds.
+    /// Only nodes with an attached, free, cooled-down IP: a pod's first CNI ADD succeeds. From Kubernetes alone, what is attached
+    /// is estimated by ipamd's rules and may lag behind a burst by the seconds that ipamd takes.
     Now,
     /// Also nodes to which ipamd will attach IPs within seconds: kubelet may try a few times.
     #[default]

@@ -196,12 +196,13 @@ impl Report {
             let why = row.reason.map_or_else(String::new, |reason| format!(": {reason}"));
             let free = row.free.map_or_else(String::new, |free| format!(", {free} more"));
             out.push_str(&format!("\n{}  {}{free}{why}\n", row.node, row.verdict));
-            for line in row.figures.lines() {
+            // Its last line is the verdict on the pool alone; ours above also goes by evidence and policy.
+            for line in row.figures.lines().filter(|line| !line.starts_with("verdict: ")) {
                 out.push_str(&format!("  {line}\n"));
             }
             if row.failing > 0 {
                 out.push_str(&format!(
-                    "  {} pods here were refused an IP by the CNI and still have none\n",
+                    "  closed: pods here that the CNI refused an IP and that still have none: {}\n",
                     row.failing
                 ));
             }
