@@ -1,5 +1,6 @@
 //! Scenario files: a cluster, its load over time and what goes wrong, in YAML.
 
+mod bundled;
 mod check;
 mod parse;
 mod value;
@@ -7,11 +8,12 @@ mod value;
 use std::collections::BTreeMap;
 
 use headroom_capacity::instance::{self, Hypervisor, InstanceLimits, LimitSource};
-use headroom_capacity::settings::CniSettings;
+use headroom_capacity::settings::{CniSettings, SettingProblem};
 use headroom_capacity::units::Enis;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use bundled::BUNDLED;
 pub use parse::{Problem, ScenarioError};
 pub use value::{Block, Quantity, Span};
 
@@ -407,8 +409,18 @@ impl CniSpec {
     /// What ipamd makes of that environment.
     #[must_use]
     pub fn settings(&self, cluster_name: &str) -> CniSettings {
+        self.read(cluster_name).0
+    }
+
+    /// Variables that ipamd does not take at their word.
+    #[must_use]
+    pub fn problems(&self, cluster_name: &str) -> Vec<SettingProblem> {
+        self.read(cluster_name).1
+    }
+
+    fn read(&self, cluster_name: &str) -> (CniSettings, Vec<SettingProblem>) {
         let env = self.effective_env(cluster_name);
-        CniSettings::from_env(env.iter().map(|(name, value)| (name.as_str(), value.as_str()))).0
+        CniSettings::from_env(env.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }
 
@@ -436,3 +448,6 @@ fn default_scheduler() -> String {
 const fn one() -> u32 {
     1
 }
+
+#[cfg(test)]
+mod tests;

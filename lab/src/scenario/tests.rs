@@ -1,0 +1,108 @@
+use std::path::Path;
+
+use super::*;
+
+const GOOD: &str = "vpc: { cidr: 10.0.0.0/16 }
+subnets:
+  - { name: nodes-a, az: us-west-2a, cidr: 10.0.0.0/24 }
+nodeGroups:
+  - { name: workers, instanceType: c5.xlarge, count: 2, subnets: [nodes-a] }
+";
+
+fn errors(text: &str) -> Vec<String> {
+    let error = Scenario::parse("s.yaml", text).expect_err("it is wrong");
+    error.to_string().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_bundled_scenario_is_right_and_described() {
+    for (name, _) in BUNDLED {
+        let scenario = Scenario::bundled(name).unwrap().unwrap_or_else(|error| panic!("{error}"));
+        assert!(!scenario.description.is_empty(), "{name}");
+    }
+    let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")).unwrap();
+    let yaml = files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|ext| ext == "yaml"));
+    assert_eq!(yaml.count(), BUNDLED.len(), "every file is bundled");
+}
+
+#[test]
+fn the_committed_schema_is_current() {
+    let committed = include_str!("../../scenarios/schema.json");
+    assert!(committed == schema(), "run `headroom-lab schema > lab/scenarios/schema.json`");
+}
+
+#[test]
+fn defaults_are_those_of_eks() {
+    let scenario = Scenario::parse("s.yaml", GOOD).unwrap();
+    let group = &scenario.node_groups[0];
+    assert_eq!((group.sizes(), group.effective_max_pods()), ((2, 2, 2), 58));
+    let settings = scenario.cni.settings(&scenario.cluster_name);
+    assert_eq!((settings.warm_eni_target, settings.warm_prefix_target), (1, 1), "the shipped manifest's");
+    assert_eq!(settings.cluster_name.as_deref(), Some("headroom-lab"));
+}
+
+#[test]
+fn unknown_keys_name_the_nearest_one() {
+    let [error] = &errors(&GOOD.replace("instanceType:", "instanceTyp:"))[..] else { panic!("one error") };
+    assert!(error.starts_with("s.yaml:5:"), "{error}");
+    assert!(error.contains("nodeGroups[0]") && error.contains("unknown key 'instanceTyp'"), "{error}");
+    assert!(
+        error.contains("did you mean 'instanceType'?") && error.contains("allowed: name, instanceType, count"),
+        "{error}"
+    );
+}
+
+#[test]
+fn wrong_values_are_shown_with_their_place_and_form() {
+    let [error] = &errors(&format!("{GOOD}workloads: [{{ name: web, at: soon }}]\n"))[..] else { panic!("one error") };
+    assert!(
+        error.contains("workloads[0].at") && error.contains("'soon' is not a duration such as 250ms, 30s"),
+        "{error}"
+    );
+    let [error] = &errors(&GOOD.replace("10.0.0.0/24", "10.0.0.9/24"))[..] else { panic!("one error") };
+    assert!(error.contains("subnets[0].cidr") && error.contains("'10.0.0.9/24' is not an IPv4 CIDR"), "{error}");
+    let [error] = &errors(&GOOD.replace("nodeGroups:", "clock: {}\nnodeGroups:"))[..] else { panic!("one error") };
+    assert!(error.contains("clock") && error.contains("key 'rate' is missing"), "{error}");
+    let fault = "faults: [{ kind: terminateInstanc, at: 1s, nodeGroup: workers }]\n";
+    let [error] = &errors(&format!("{GOOD}{fault}"))[..] else { panic!("one error") };
+    assert!(error.contains("faults[0]") && error.contains("did you mean 'terminateInstance'?"), "{error}");
+}
+
+#[test]
+fn everything_that_refers_to_nothing_is_found_at_once() {
+    let text = GOOD.replace("subnets: [nodes-a]", "subnets: [node-a]").replace("c5.xlarge", "c5.xlrge")
+        + "workloads: [{ name: web, at: 30s, deleteAt: 10s }]\n\
+           faults: [{ kind: cordon, at: 1s, nodeGroup: worker }]\n\
+           clock: { rate: 0 }\n";
+    let errors = errors(&text);
+    for part in [
+        "nodeGroups[0].subnets[0]: no subnet is named 'node-a', did you mean 'nodes-a'?",
+        "nodeGroups[0].instanceType: no table knows 'c5.xlrge', did you mean 'c5.xlarge'?",
+        "workloads[0].deleteAt: 10s is not after 'at' (30s)",
+        "faults[0].nodeGroup: no node group is named 'worker', did you mean 'workers'?",
+        "clock.rate: 0 is not a positive number",
+    ] {
+        assert!(errors.iter().any(|error| error.contains(part)), "{part}\n{errors:#?}");
+    }
+}
+
+#[test]
+fn blocks_must_nest_and_not_overlap() {
+    let more = "  - { name: b, az: us-east-1a, cidr: 10.0.0.128/25, used: 200 }\n  - { name: c, az: us-west-2a, cidr: 10.1.0.0/24 }\nnodeGroups:";
+    let errors = errors(&GOOD.replace("nodeGroups:", more));
+    for part in [
+        "subnets[1].cidr: 10.0.0.128/25 overlaps 10.0.0.0/24 of subnets[0]",
+        "subnets[1].az: 'us-east-1a' is not a zone of us-west-2",
+        "subnets[1].used: 200 addresses do not fit: 10.0.0.128/25 has 123",
+        "subnets[2].cidr: 10.1.0.0/24 is in no block of the VPC",
+    ] {
+        assert!(errors.iter().any(|error| error.contains(part)), "{part}\n{errors:#?}");
+    }
+}
+
+#[test]
+fn a_group_is_sized_in_one_way() {
+    for wrong in ["count: 2, desired: 1", "min: 1", "desired: 1, max: 0"] {
+        assert_eq!(errors(&GOOD.replace("count: 2", wrong)).len(), 1, "{wrong}");
+    }
+}
