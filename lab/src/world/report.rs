@@ -1,8 +1,16 @@
 //! The state of a lab in numbers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use headroom_capacity::ids::SubnetId;
 use headroom_capacity::units::{Enis, Ips, Prefixes};
+
+use super::{Node, World, lock};
+use crate::aws::{InstanceId, SubnetView, Vpc};
+use crate::node::kubelet::Kubelet;
+use crate::node::object::Readiness;
+use crate::node::pod::Network;
 
 /// A lab at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,4 +93,78 @@ pub struct Totals {
     pub unbound: u32,
     /// CNI ADDs that failed for want of an address, since the start, of ended pods too.
     pub failed_adds: u64,
+}
+
+impl World {
+    /// The state now.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let (mut nodes, subnets) = {
+            let vpc = lock(&self.vpc);
+            let enis = |id: &InstanceId| Enis(count(vpc.enis_of(id)));
+            let nodes: Vec<NodeReport> = self.nodes.iter().map(|(id, node)| self.node_report(node, enis(id))).collect();
+            (nodes, self.subnet_reports(&vpc))
+        };
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        Report { elapsed: self.now.since(self.started), nodes, subnets, totals: self.totals() }
+    }
+
+    fn node_report(&self, node: &Node, enis_attached: Enis) -> NodeReport {
+        let (identity, kubelet) = (&node.agent.identity, node.agent.kubelet_state());
+        let pool = node.agent.pool(self.now);
+        let budget = node.agent.ipamd().map(|ipamd| ipamd.config().budget);
+        let waiting = kubelet.waiting().map(|waiting| WaitingPod {
+            namespace: waiting.pod.namespace.clone(),
+            name: waiting.pod.name.clone(),
+            failed_adds: waiting.failed_adds,
+            last_message: waiting.message.to_owned(),
+        });
+        let mut waiting: Vec<WaitingPod> = waiting.collect();
+        waiting.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        NodeReport {
+            name: identity.name.clone(),
+            instance_type: identity.instance_type.clone(),
+            ready: node.agent.readiness == Readiness::Ready,
+            max_pods: identity.max_pods,
+            pods_bound: kubelet.active(),
+            pods_with_ip: count(kubelet.addresses().filter(|(_, ip)| ip.is_some())),
+            ips_total: pool.total,
+            ips_assigned: pool.assigned,
+            ips_cooling: pool.cooling,
+            enis_attached,
+            enis_max: budget.map_or(Enis::ZERO, |budget| budget.max_enis),
+            waiting,
+        }
+    }
+
+    fn subnet_reports(&self, vpc: &Vpc) -> Vec<SubnetReport> {
+        let views: BTreeMap<SubnetId, SubnetView> = vpc.subnets(self.now).map(|view| (view.id.clone(), view)).collect();
+        let in_order = self.scenario.subnets.iter().filter_map(|spec| {
+            let view = views.get(self.subnets.get(&spec.name)?)?;
+            Some(SubnetReport {
+                name: spec.name.clone(),
+                id: view.id.to_string(),
+                free_ips: view.free_ips,
+                free_prefixes: view.free_prefixes,
+            })
+        });
+        in_order.collect()
+    }
+
+    fn totals(&self) -> Totals {
+        let live = self.pods.values().filter(|pod| pod.network != Network::Host && !pod.ended);
+        let (bound, unbound): (Vec<_>, Vec<_>) = live.partition(|pod| pod.node.is_some());
+        let kubelets = || self.nodes.values().map(|node| node.agent.kubelet_state());
+        Totals {
+            bound: count(bound.iter()),
+            with_ip: kubelets().map(|one| count(one.addresses().filter(|(_, ip)| ip.is_some()))).sum(),
+            hanging: kubelets().map(|one| count(one.waiting())).sum(),
+            unbound: count(unbound.iter()),
+            failed_adds: self.failed_adds_of_gone_nodes + kubelets().map(Kubelet::failed_adds).sum::<u64>(),
+        }
+    }
+}
+
+fn count(items: impl Iterator) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
 }

@@ -1,0 +1,46 @@
+//! The world on a running clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time;
+
+use super::{Report, World, lock};
+use crate::clock::Clock;
+
+/// The longest real time between two steps: what clients do on the AWS side wakes nobody.
+const LONGEST: Duration = Duration::from_millis(20);
+/// The shortest: a step's own writes must not cause the next one at once.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// How often a report is made, in real time.
+const REPORT: Duration = Duration::from_millis(50);
+
+/// Steps `world` along `clock` until `stop` says so, whenever something is due or the store has changed.
+pub async fn run(mut world: World, clock: Clock, reports: watch::Sender<Arc<Report>>, mut stop: watch::Receiver<bool>) {
+    let mut changes = lock(&world.store).subscribe();
+    let mut reported = time::Instant::now();
+    loop {
+        world.step_to(clock.now());
+        if reported.elapsed() >= REPORT {
+            reported = time::Instant::now();
+            reports.send_replace(Arc::new(world.report()));
+        }
+        let due = world.next_due().map_or(LONGEST, |due| clock.real(due.since(clock.now())));
+        let due = time::sleep(due.clamp(SHORTEST, LONGEST));
+        // A store without a sender or a handle that is gone means the end, as a stop does.
+        tokio::select! {
+            () = due => {}
+            changed = changes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                time::sleep(SHORTEST).await;
+            }
+            stopped = stop.wait_for(|stop| *stop) => {
+                drop(stopped);
+                return;
+            }
+        }
+    }
+}
