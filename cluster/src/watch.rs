@@ -2,6 +2,7 @@
 
 mod known;
 
+use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,8 +187,9 @@ impl Task {
             return Ok(());
         }
         let pause = backoff.next().unwrap_or(ABSENT_RETRY);
-        tracing::warn!(kind = self.kind.label(), %error, retry_secs = pause.as_secs_f64(), "watch failed");
-        let failed = Event::WatchFailed { kind: self.kind, class: class(error), error: error.to_string() };
+        let cause = chain(error);
+        tracing::warn!(kind = self.kind.label(), error = %cause, retry_secs = pause.as_secs_f64(), "watch failed");
+        let failed = Event::WatchFailed { kind: self.kind, class: class(error), error: cause };
         self.send(failed).await?;
         tokio::time::sleep(pause).await;
         Ok(())
@@ -209,6 +211,20 @@ impl Task {
     async fn send(&self, event: Event) -> Result<(), Closed> {
         self.out.send(event).await.map_err(|_| Closed)
     }
+}
+
+/// The message with every cause that it does not repeat anyway: "client error (Connect)" alone helps nobody.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 fn class(error: &watcher::Error) -> ErrorClass {

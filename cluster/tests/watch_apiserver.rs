@@ -152,6 +152,21 @@ async fn survives_absent_kinds_odd_objects_and_a_compacted_log() {
     drop(events);
 }
 
+#[tokio::test]
+async fn a_server_that_is_not_there_is_reported_with_its_cause() {
+    let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let file = kubeconfig(&format!("http://127.0.0.1:{port}"));
+    let client = connect(Some(file.path()), None).await.unwrap();
+    let mut watching = watch(&client);
+    let mut tasks: JoinSet<()> = JoinSet::new();
+    for (_, task) in watching.tasks {
+        tasks.spawn(task);
+    }
+    let Some(Event::WatchFailed { class, error, .. }) = watching.events.recv().await else { panic!() };
+    assert_eq!(class, ErrorClass::List);
+    assert!(error.contains("refused"), "{error}");
+}
+
 fn synced(seen: &[Event]) -> Vec<Kind> {
     let mut kinds: Vec<Kind> = seen
         .iter()
