@@ -79,7 +79,7 @@ fn a_full_pool_grows_to_the_ceiling() {
     assert_eq!(plain(&c5(14, 14, 1)), Verdict::Soon(Ips(42)));
     let mut filling = c5(20, 20, 2);
     filling.free_slots = 8;
-    assert_eq!(plain(&filling), Verdict::Soon(Ips(28)), "two new ENIs, or eight slots: not both out of one subnet");
+    assert_eq!(plain(&filling), Verdict::Soon(Ips(36)), "eight slots and two new ENIs");
     let mut crowded = c5(14, 14, 1);
     (crowded.waiting, crowded.claims) = (Ips(30), Ips(5));
     assert_eq!(plain(&crowded), Verdict::Soon(Ips(7)));
@@ -135,7 +135,7 @@ fn cooling_addresses_hold_back_growth() {
     cooling.cooling = Ips(4);
     assert_eq!(ask(&cooling, &settings), Verdict::Now(Ips(2)));
     (cooling.assigned, cooling.cooling) = (Ips(16), Ips(4));
-    assert_eq!(ask(&cooling, &settings), Verdict::Soon(Ips(28)), "four available are below the target of five");
+    assert_eq!(ask(&cooling, &settings), Verdict::Soon(Ips(36)), "four available are below the target of five");
 
     let mut full = c5(56, 53, 4);
     full.cooling = Ips(3);

@@ -165,30 +165,36 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Where the subnets stop. Addresses on attached ENIs and on new ones may come from the same subnet: the larger of the two
-    /// counts, never their sum.
+    /// Where the subnets stop.
     fn room(&self) -> Bound {
         let Room::Known { on_attached_ips, on_attached_prefixes, for_new_eni_ips, for_new_eni_prefixes } =
             self.node.room
         else {
             return Bound { reason: Reason::SubnetExhausted, reach: ANY };
         };
-        let free_slots = self.node.free_slots;
-        let (attached, new) = match self.budget.mode {
-            Mode::SecondaryIp => (free_slots.min(on_attached_ips.get()), self.new_eni_ips(for_new_eni_ips.get())),
-            Mode::Prefix => (
-                free_slots.min(on_attached_prefixes.get()),
-                self.new_eni_prefixes(for_new_eni_ips.get(), for_new_eni_prefixes.get()),
-            ),
+        let (new_ips, new_prefixes) = (for_new_eni_ips.get(), for_new_eni_prefixes.get());
+        let slots = match self.budget.mode {
+            Mode::SecondaryIp => {
+                self.fill(on_attached_ips.get(), |filled| self.new_eni_ips(new_ips.saturating_sub(filled)))
+            }
+            Mode::Prefix => self.fill(on_attached_prefixes.get(), |filled| {
+                let ips = new_ips.saturating_sub(filled.saturating_mul(IPS_PER_PREFIX));
+                self.new_eni_prefixes(ips, new_prefixes.saturating_sub(filled))
+            }),
         };
-        let reach = i64::from(self.node.total.get()).saturating_add(self.ips_in(u64::from(attached).max(new)));
-        let reachable = if free_slots > 0 { on_attached_ips } else { Ips::ZERO }.max(if self.enis_left() > 0 {
-            for_new_eni_ips
-        } else {
-            Ips::ZERO
-        });
+        let reach = i64::from(self.node.total.get()).saturating_add(self.ips_in(slots));
+        let reachable = if self.node.free_slots > 0 { on_attached_ips } else { Ips::ZERO }
+            .max(if self.enis_left() > 0 { for_new_eni_ips } else { Ips::ZERO });
         let fragmented = self.budget.mode == Mode::Prefix && reachable.get() >= IPS_PER_PREFIX;
         Bound { reason: if fragmented { Reason::SubnetFragmented } else { Reason::SubnetExhausted }, reach }
+    }
+
+    /// Slots that can be filled: `free` of those on attached ENIs first, then those of new ENIs in what is left. Attached and
+    /// new ENIs may share a subnet, wholly or in part, so what the first take may be missing for the others; the worst case is
+    /// taken over everything that the first could still find, which also keeps the answer from falling when more is free.
+    fn fill(&self, free: u32, new: impl Fn(u32) -> u64) -> u64 {
+        let slots = self.node.free_slots;
+        (free.min(slots)..=slots).map(|filled| u64::from(filled) + new(filled)).min().unwrap_or(0)
     }
 
     /// Slots that ipamd asks for when it makes an ENI, all in one call: fewer are not tried (CNI `createENI`). Taken as if
@@ -198,24 +204,30 @@ impl<'a> Pool<'a> {
         u64::from(self.rules.request(&full).min(self.budget.slots_per_eni))
     }
 
-    /// Secondary addresses that new ENIs find in one subnet with so many free: each ENI takes one more for itself.
+    /// Secondary addresses that new ENIs find in one subnet with so many free.
     fn new_eni_ips(&self, free: u32) -> u64 {
-        let (free, slots) = (u64::from(free), u64::from(self.budget.slots_per_eni));
-        let (whole, rest) = (free / (slots + 1), free % (slots + 1));
-        if whole >= self.enis_left() {
-            return self.enis_left() * slots;
-        }
-        whole * slots + if rest > self.new_eni_request() { rest - 1 } else { 0 }
+        self.new_eni_slots(u64::from(free), self.enis_left())
     }
 
-    /// Prefixes that new ENIs find in one subnet: each ENI takes a single address for itself.
+    /// Prefixes that new ENIs find in one subnet. Each ENI takes a single address for itself, and nobody says that EC2 does
+    /// not take it out of a free /28: one is lost for each ENI, except that the first gets its prefixes together with its
+    /// address.
     fn new_eni_prefixes(&self, free_ips: u32, free_prefixes: u32) -> u64 {
-        let (free, slots) = (u64::from(free_prefixes), u64::from(self.budget.slots_per_eni).max(1));
         let enis = self.enis_left().min(u64::from(free_ips));
-        let (whole, rest) = (free / slots, free % slots);
+        let free = u64::from(free_prefixes);
+        let outside = u64::from(free_ips).saturating_sub(free * u64::from(IPS_PER_PREFIX));
+        let request = self.new_eni_request();
+        let fits = enis > 0 && (free > request || (free == request && outside > 0));
+        self.new_eni_slots(free, enis).max(if fits { request } else { 0 })
+    }
+
+    /// Slots that up to `enis` new ENIs fill from `free` units, each ENI taking one more unit for itself.
+    fn new_eni_slots(&self, free: u64, enis: u64) -> u64 {
+        let slots = u64::from(self.budget.slots_per_eni);
+        let (whole, rest) = (free / (slots + 1), free % (slots + 1));
         if whole >= enis {
-            return enis * u64::from(self.budget.slots_per_eni);
+            return enis * slots;
         }
-        whole * slots + if rest >= self.new_eni_request() { rest } else { 0 }
+        whole * slots + if rest > self.new_eni_request() { rest - 1 } else { 0 }
     }
 }
