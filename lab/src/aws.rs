@@ -12,9 +12,12 @@
 mod config;
 mod eni;
 mod error;
+mod faults;
 mod group;
+mod http;
 mod ids;
 mod instance;
+mod metrics;
 mod network;
 mod rng;
 mod subnet;
@@ -26,12 +29,15 @@ mod vpc;
 pub use config::{Config, MAX_ATTACHMENTS_PER_CALL, latency};
 pub use eni::{Attachment, AttachmentStatus, Eni, EniStatus, NewEni};
 pub use error::ApiError;
+pub use faults::{Admission, Fault, FaultKind, Rate, Service, Throttle};
 pub use group::{
     Activity, ActivityStatus, Group, Hook, HookResult, LaunchFailure, Launched, LifecycleState, Member, NewGroup,
     PROCESSES, Transition, Where,
 };
+pub use http::router;
 pub use ids::InstanceId;
 pub use instance::{Instance, InstanceState, Launch};
+pub use metrics::{Datum, Dimensions, MetricId, Metrics, Samples, Statistics};
 pub use network::{Endpoint, SecurityGroup};
 pub use subnet::{NewSubnet, Reservation, SubnetView};
 pub use vpc::{Vpc, VpcEvent};

@@ -6,6 +6,8 @@ use std::time::Duration;
 use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::subnet::Cidr;
 
+use super::faults::Throttle;
+
 /// Attachments that one CreateNetworkInterface or AssignPrivateIpAddresses call may ask for; far above any instance type's limit.
 pub const MAX_ATTACHMENTS_PER_CALL: u32 = 50;
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub in_service: Duration,
     /// Before a group tries a failed launch again.
     pub launch_retry: Duration,
+    /// Token buckets; `None` for no throttling.
+    pub throttle: Option<Throttle>,
     /// Limits of types that the tables do not know, or know otherwise.
     pub limits: BTreeMap<String, InstanceLimits>,
 }
@@ -58,6 +62,7 @@ impl Config {
             group_step: Duration::from_secs(3),
             in_service: Duration::from_secs(5),
             launch_retry: Duration::from_secs(60),
+            throttle: Some(Throttle::default()),
             limits: BTreeMap::new(),
         }
     }

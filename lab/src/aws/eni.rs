@@ -268,6 +268,26 @@ impl Vpc {
     pub fn eni(&self, id: &EniId) -> Result<&Eni, ApiError> {
         self.enis.get(id).ok_or_else(|| unknown(id))
     }
+
+    pub(super) fn eni_mut(&mut self, id: &EniId) -> Result<&mut Eni, ApiError> {
+        self.enis.get_mut(id).ok_or_else(|| unknown(id))
+    }
+
+    /// ModifyNetworkInterfaceAttribute of the description and the security groups, of those that are given.
+    ///
+    /// # Errors
+    /// `InvalidNetworkInterfaceID.NotFound`.
+    pub fn describe_eni_as(
+        &mut self,
+        id: &EniId,
+        description: Option<String>,
+        groups: Option<Vec<String>>,
+    ) -> Result<(), ApiError> {
+        let eni = self.eni_mut(id)?;
+        eni.description = description.unwrap_or(std::mem::take(&mut eni.description));
+        eni.groups = groups.unwrap_or(std::mem::take(&mut eni.groups));
+        Ok(())
+    }
 }
 
 fn unknown(id: &EniId) -> ApiError {

@@ -20,7 +20,14 @@ impl ApiError {
         ApiError { code, message: message.into(), status: 400 }
     }
 
-    /// EC2's `InvalidParameterValue`.
+    /// The same with another status.
+    #[must_use]
+    pub(crate) fn status(mut self, status: u16) -> ApiError {
+        self.status = status;
+        self
+    }
+
+    /// EC2's and CloudWatch's `InvalidParameterValue`.
     pub(crate) fn invalid(message: impl Into<String>) -> ApiError {
         ApiError::new("InvalidParameterValue", message)
     }

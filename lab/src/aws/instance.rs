@@ -190,7 +190,7 @@ impl Vpc {
     /// `InvalidInstanceID.NotFound`; `IncorrectInstanceState` unless it is running.
     pub fn stop_instance(&mut self, id: &InstanceId, now: Time) -> Result<(), ApiError> {
         self.settle(now);
-        let instance = self.instances.get_mut(id).ok_or_else(|| unknown(id))?;
+        let instance = self.instance_mut(id)?;
         if instance.state != InstanceState::Running {
             let message = format!("The instance '{id}' is not in a state from which it can be stopped.");
             return Err(ApiError::new("IncorrectInstanceState", message));
@@ -248,6 +248,10 @@ impl Vpc {
     /// `InvalidInstanceID.NotFound`.
     pub fn instance(&self, id: &InstanceId) -> Result<&Instance, ApiError> {
         self.instances.get(id).ok_or_else(|| unknown(id))
+    }
+
+    pub(super) fn instance_mut(&mut self, id: &InstanceId) -> Result<&mut Instance, ApiError> {
+        self.instances.get_mut(id).ok_or_else(|| unknown(id))
     }
 
     /// What EC2 allows an instance type: the configuration's word first, then the tables'.

@@ -4,7 +4,7 @@ use headroom_capacity::ids::{EniId, SubnetId};
 use headroom_capacity::time::Time;
 
 use super::eni::NewEni;
-use super::{ApiError, Vpc};
+use super::{ApiError, InstanceId, Tags, Vpc};
 
 /// An interface VPC endpoint (PrivateLink).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Endpoint {
     pub subnets: Vec<SubnetId>,
     /// One ENI in each of them.
     pub enis: Vec<EniId>,
+    /// When it was made.
+    pub created_at: Time,
 }
 
 /// A security group.
@@ -50,7 +52,7 @@ impl Vpc {
             enis.push(self.create_eni(new, now)?.id);
         }
         let service = format!("com.amazonaws.{}.{service}", self.config.region);
-        let endpoint = Endpoint { id, service, private_dns: true, subnets: subnets.to_vec(), enis };
+        let endpoint = Endpoint { id, service, private_dns: true, subnets: subnets.to_vec(), enis, created_at: now };
         self.endpoints.push(endpoint.clone());
         Ok(endpoint)
     }
@@ -60,6 +62,29 @@ impl Vpc {
         let id = self.rng.id("sg");
         self.security_groups.push(SecurityGroup { id: id.clone(), name: name.into(), description: description.into() });
         id
+    }
+
+    /// CreateTags on subnets, ENIs and instances: on all of them, or on none.
+    ///
+    /// # Errors
+    /// The `NotFound` code of the kind of resource; `InvalidID` for an id of another kind.
+    pub fn create_tags(&mut self, resources: &[&str], tags: &Tags) -> Result<(), ApiError> {
+        for id in resources {
+            self.tags_mut(id)?;
+        }
+        for id in resources {
+            self.tags_mut(id)?.extend(tags.clone());
+        }
+        Ok(())
+    }
+
+    fn tags_mut(&mut self, id: &str) -> Result<&mut Tags, ApiError> {
+        match id.split('-').next() {
+            Some("subnet") => self.subnet_mut(&SubnetId::from(id)).map(|subnet| &mut subnet.tags),
+            Some("eni") => self.eni_mut(&EniId::from(id)).map(|eni| &mut eni.tags),
+            Some("i") => self.instance_mut(&InstanceId::from(id)).map(|instance| &mut instance.tags),
+            _ => Err(ApiError::new("InvalidID", format!("The ID '{id}' is not valid"))),
+        }
     }
 
     pub(super) fn default_group(&self) -> &SecurityGroup {

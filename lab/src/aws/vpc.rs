@@ -7,9 +7,11 @@ use headroom_capacity::time::Time;
 
 use super::config::Config;
 use super::eni::Eni;
+use super::faults::Gate;
 use super::group::Group;
 use super::ids::InstanceId;
 use super::instance::Instance;
+use super::metrics::Metrics;
 use super::network::{Endpoint, SecurityGroup};
 use super::rng::Rng;
 use super::subnet::Subnet;
@@ -27,6 +29,10 @@ pub struct Vpc {
     pub(super) enis: BTreeMap<EniId, Eni>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
     pub(super) groups: BTreeMap<String, Group>,
+    /// Scaling activities so far.
+    pub(super) activities: u64,
+    pub(super) gate: Gate,
+    pub(super) metrics: Metrics,
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) security_groups: Vec<SecurityGroup>,
 }
@@ -74,6 +80,9 @@ impl Vpc {
             enis: BTreeMap::new(),
             instances: BTreeMap::new(),
             groups: BTreeMap::new(),
+            activities: 0,
+            gate: Gate::default(),
+            metrics: Metrics::default(),
             endpoints: Vec::new(),
             security_groups: vec![default],
         }
@@ -89,6 +98,12 @@ impl Vpc {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What CloudWatch was told.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Lets everything happen that is due by `now`, and tells what has happened since the last call.

@@ -76,7 +76,7 @@ impl Vpc {
     /// # Errors
     /// `InvalidNetworkInterfaceID.NotFound`, `InvalidAttachmentID.NotFound`.
     pub fn set_delete_on_termination(&mut self, id: &EniId, delete: bool) -> Result<(), ApiError> {
-        let eni = self.enis.get_mut(id).ok_or_else(|| super::unknown(id))?;
+        let eni = self.eni_mut(id)?;
         let attachment = eni.attachment.as_mut().ok_or_else(|| unknown_attachment(id.as_str()))?;
         attachment.delete_on_termination = delete;
         Ok(())
@@ -90,7 +90,7 @@ impl Vpc {
     /// a primary ENI.
     pub fn detach_eni(&mut self, id: &EniId, now: Time) -> Result<(), ApiError> {
         self.settle(now);
-        let eni = self.enis.get_mut(id).ok_or_else(|| super::unknown(id))?;
+        let eni = self.eni_mut(id)?;
         let attachment = eni.attachment.as_mut().ok_or_else(|| unknown_attachment(id.as_str()))?;
         if attachment.device_index == 0 {
             let message = "The network interface at device index 0 cannot be detached.";

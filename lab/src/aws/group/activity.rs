@@ -39,6 +39,8 @@ impl ActivityStatus {
 /// A scaling activity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity {
+    /// Counts the VPC's activities, so that they have an order.
+    pub number: u64,
     /// `ActivityId`.
     pub id: String,
     /// `AutoScalingGroupName`.

@@ -101,6 +101,7 @@ impl Vpc {
             }
         };
         Activity {
+            number: self.next_activity(),
             id: self.rng.uuid(),
             group: group.to_owned(),
             description,
@@ -129,13 +130,14 @@ impl Vpc {
 
     /// Takes a member out: hooks first, then EC2. Returns the activity.
     pub(super) fn retire(&mut self, name: &str, id: &InstanceId, why: &str, now: Time) -> Option<Activity> {
-        let activity_id = self.rng.uuid();
+        let (number, activity_id) = (self.next_activity(), self.rng.uuid());
         let group = self.groups.get_mut(name)?;
         let member = group.members.get_mut(id).filter(|member| !member.state.is_leaving())?;
         let launching = std::mem::replace(&mut member.activity, activity_id.clone());
         let was = std::mem::replace(&mut member.state, LifecycleState::Terminating);
         member.holds.clear();
         let activity = Activity {
+            number,
             id: activity_id,
             group: name.to_owned(),
             description: format!("Terminating EC2 instance: {id}"),
@@ -154,6 +156,11 @@ impl Vpc {
             self.shut_down(id, now);
         }
         Some(activity)
+    }
+
+    fn next_activity(&mut self) -> u64 {
+        self.activities += 1;
+        self.activities
     }
 
     fn rebalance(&mut self, name: &str, now: Time) {

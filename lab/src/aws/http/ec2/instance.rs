@@ -1,0 +1,210 @@
+//! Instances and instance types.
+
+use std::collections::BTreeMap;
+
+use headroom_capacity::instance::{Hypervisor, InstanceLimits, all};
+use headroom_capacity::time::Time;
+
+use super::show::{self, private_dns};
+use super::{Answer, instance_ids, subnet_id};
+use crate::aws::http::filter::{self, Values, one, tag_values};
+use crate::aws::http::page::{EC2, EC2_TYPES, page};
+use crate::aws::http::params::Params;
+use crate::aws::http::xml::{Map, Xml, items, tag_set};
+use crate::aws::{ApiError, Instance, InstanceState, Launch, Vpc, stamp};
+
+pub(super) fn describe(vpc: &mut Vpc, params: &Params, _: Time) -> Answer {
+    let ids = instance_ids(params);
+    if !ids.is_empty() && params.get("MaxResults").is_some() {
+        let message = "The parameter instancesSet cannot be used with the parameter maxResults";
+        return Err(ApiError::new("InvalidParameterCombination", message));
+    }
+    for id in &ids {
+        vpc.instance(id)?;
+    }
+    let filters = filter::ec2(params)?;
+    let mut found = Vec::new();
+    for instance in vpc.instances().filter(|one| ids.is_empty() || ids.contains(&one.id)) {
+        if filter::matches(&filters, |name| value(vpc, instance, name))? {
+            found.push(instance);
+        }
+    }
+    let (instances, next) = page(params, &EC2, found, |instance| instance.id.to_string())?;
+    let set = items(instances.into_iter().map(|one| reservation(vpc, &[one])));
+    Ok(Some(Map::new().put("reservationSet", set).maybe("nextToken", next)))
+}
+
+fn value(vpc: &Vpc, instance: &Instance, name: &str) -> Values {
+    match name {
+        "instance-id" => one(&instance.id),
+        "instance-type" => one(&instance.instance_type),
+        "instance-state-name" => one(instance.state.as_str()),
+        "instance-state-code" => one(instance.state.code()),
+        "availability-zone" => one(&instance.az),
+        "subnet-id" | "network-interface.subnet-id" => one(&instance.subnet),
+        "vpc-id" | "network-interface.vpc-id" => one(vpc.id()),
+        "private-ip-address" => one(instance.private_ip),
+        "private-dns-name" => one(private_dns(vpc, instance.private_ip)),
+        "owner-id" => one(&vpc.config().account),
+        "network-interface.network-interface-id" => {
+            Some(vpc.enis_of(&instance.id).map(|eni| eni.id.to_string()).collect())
+        }
+        _ => tag_values(&instance.tags, name),
+    }
+}
+
+/// Instances that were launched by one call; here every one has a reservation of its own, except in RunInstances' answer.
+fn reservation(vpc: &Vpc, instances: &[&Instance]) -> Map {
+    let first = instances.first().map(|one| one.id.to_string()).unwrap_or_default();
+    Map::new()
+        .text("reservationId", first.replacen("i-", "r-", 1))
+        .text("ownerId", &vpc.config().account)
+        .put("groupSet", items::<Xml>([]))
+        .put("instancesSet", items(instances.iter().map(|instance| show(vpc, instance))))
+}
+
+fn state(state: InstanceState) -> Map {
+    Map::new().text("code", state.code()).text("name", state.as_str())
+}
+
+fn show(vpc: &Vpc, instance: &Instance) -> Map {
+    let here = instance.state != InstanceState::Terminated;
+    let placement = Map::new()
+        .text("availabilityZone", &instance.az)
+        .text("availabilityZoneId", show::zone_id(&instance.az))
+        .text("groupName", "")
+        .text("tenancy", "default");
+    let groups = vpc.eni(&instance.primary_eni).map(|eni| eni.groups.clone()).unwrap_or_default();
+    let enis = vpc.enis_of(&instance.id).map(|eni| {
+        let map = show::eni_base(vpc, eni);
+        match show::attachment(eni) {
+            Some(attachment) => map.put("attachment", attachment),
+            None => map,
+        }
+    });
+    Map::new()
+        .text("instanceId", &instance.id)
+        .text("imageId", "ami-00000000000000000")
+        .text("instanceType", &instance.instance_type)
+        .text("launchTime", stamp(instance.launched_at))
+        .text("amiLaunchIndex", 0)
+        .text("architecture", "x86_64")
+        .text("hypervisor", "xen")
+        .text("virtualizationType", "hvm")
+        .text("rootDeviceType", "ebs")
+        .text("rootDeviceName", "/dev/xvda")
+        .text("ebsOptimized", false)
+        .text("privateDnsName", private_dns(vpc, instance.private_ip))
+        .text("dnsName", "")
+        .text("reason", "")
+        .text("clientToken", "")
+        .maybe("privateIpAddress", here.then_some(instance.private_ip))
+        .maybe("subnetId", here.then_some(&instance.subnet))
+        .maybe("vpcId", here.then_some(vpc.id()))
+        .text("sourceDestCheck", true)
+        .put("instanceState", state(instance.state))
+        .put("placement", placement)
+        .put("monitoring", Map::new().text("state", "disabled"))
+        .put("productCodes", items::<Xml>([]))
+        .put("blockDeviceMapping", items::<Xml>([]))
+        .put("groupSet", show::groups(vpc, &groups))
+        .put("tagSet", tag_set(&instance.tags))
+        .put("networkInterfaceSet", items(enis))
+}
+
+pub(super) fn run(vpc: &mut Vpc, params: &Params, now: Time) -> Answer {
+    let launch = Launch {
+        instance_type: params.get("InstanceType").unwrap_or("m1.small").to_owned(),
+        subnet: subnet_id(params)?,
+        min_count: params.need_parsed("MinCount")?,
+        max_count: params.need_parsed("MaxCount")?,
+        tags: params.tags_for("instance"),
+    };
+    let ids = vpc.run_instances(&launch, now)?;
+    let instances: Vec<&Instance> = ids.iter().map(|id| vpc.instance(id)).collect::<Result<_, _>>()?;
+    Ok(Some(reservation(vpc, &instances)))
+}
+
+pub(super) fn terminate(vpc: &mut Vpc, params: &Params, now: Time) -> Answer {
+    params.need("InstanceId.1")?;
+    let ids = instance_ids(params);
+    let mut before = Vec::new();
+    for id in &ids {
+        before.push(vpc.instance(id)?.state);
+    }
+    let mut changes = Vec::new();
+    for (id, previous) in ids.iter().zip(before) {
+        vpc.terminate_instance(id, now)?;
+        let current = vpc.instance(id)?.state;
+        let change = Map::new().text("instanceId", id).put("currentState", state(current));
+        changes.push(change.put("previousState", state(previous)));
+    }
+    Ok(Some(Map::new().put("instancesSet", items(changes))))
+}
+
+pub(super) fn describe_types(vpc: &mut Vpc, params: &Params, _: Time) -> Answer {
+    let wanted = params.list("InstanceType");
+    let known = |name: &&str| vpc.limits(name).is_none();
+    if let Some(unknown) = wanted.iter().find(|name| known(name)) {
+        let message = format!("The following supplied instance types do not exist: [{unknown}]");
+        return Err(ApiError::new("InvalidInstanceType", message));
+    }
+    let filters = filter::ec2(params)?;
+    let mut rows: BTreeMap<&str, &InstanceLimits> = all().collect();
+    rows.extend(vpc.config().limits.iter().map(|(name, limits)| (name.as_str(), limits)));
+    let mut found = Vec::new();
+    for (name, limits) in rows.into_iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)) {
+        if filter::matches(&filters, |key| type_value(name, limits, key))? {
+            found.push((name, limits));
+        }
+    }
+    let (types, next) = page(params, &EC2_TYPES, found, |(name, _)| (*name).to_owned())?;
+    let set = items(types.into_iter().map(|(name, limits)| show_type(name, limits)));
+    Ok(Some(Map::new().put("instanceTypeSet", set).maybe("nextToken", next)))
+}
+
+fn hypervisor(limits: &InstanceLimits) -> Option<&'static str> {
+    match limits.hypervisor {
+        Hypervisor::Nitro => Some("nitro"),
+        Hypervisor::Xen => Some("xen"),
+        Hypervisor::Unknown => None,
+    }
+}
+
+fn type_value(name: &str, limits: &InstanceLimits, key: &str) -> Values {
+    match key {
+        "instance-type" => one(name),
+        "bare-metal" => one(limits.bare_metal),
+        "hypervisor" => Some(hypervisor(limits).map(str::to_owned).into_iter().collect()),
+        "network-info.ipv4-addresses-per-interface" => one(limits.ipv4_per_eni),
+        "network-info.maximum-network-cards" => one(limits.network_cards),
+        _ => None,
+    }
+}
+
+/// `MaximumNetworkInterfaces` is the sum over all cards: taking it for what ipamd can use is a mistake that the lab must let people
+/// make. The tables know the default card only, so every card has as many here.
+fn show_type(name: &str, limits: &InstanceLimits) -> Map {
+    let card = |index| {
+        Map::new()
+            .text("networkCardIndex", index)
+            .text("networkPerformance", "Up to 10 Gigabit")
+            .text("maximumNetworkInterfaces", limits.enis)
+    };
+    let network = Map::new()
+        .text("networkPerformance", "Up to 10 Gigabit")
+        .text("maximumNetworkInterfaces", limits.enis.get() * limits.network_cards)
+        .text("maximumNetworkCards", limits.network_cards)
+        .text("defaultNetworkCardIndex", 0)
+        .text("ipv4AddressesPerInterface", limits.ipv4_per_eni)
+        .text("ipv6AddressesPerInterface", limits.ipv4_per_eni)
+        .text("ipv6Supported", true)
+        .text("enaSupport", if limits.supports_prefixes() { "required" } else { "supported" })
+        .put("networkCards", items((0..limits.network_cards).map(card)));
+    Map::new()
+        .text("instanceType", name)
+        .text("currentGeneration", true)
+        .text("bareMetal", limits.bare_metal)
+        .maybe("hypervisor", hypervisor(limits))
+        .put("networkInfo", network)
+}
