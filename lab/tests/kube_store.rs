@@ -32,7 +32,7 @@ fn running(store: &mut Store, pod: Value) {
     store.create(&PODS, pod, NOW).unwrap();
     bind(store, &name, "n1").unwrap();
     let ready = json!({ "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] } });
-    store.patch(&PODS, "default", &name, (&Patch::Strategic(ready), Part::Status), NOW).unwrap();
+    store.patch(&PODS, "default", &name, &Patch::Strategic(ready), Part::Status, NOW).unwrap();
 }
 
 #[test]
@@ -75,11 +75,11 @@ fn status_and_the_rest_are_written_apart() {
     let mut store = store();
     store.create(&PODS, pod("a"), NOW).unwrap();
     let both = Patch::Merge(json!({ "spec": { "priority": 5 }, "status": { "phase": "Running" } }));
-    let main = store.patch(&PODS, "default", "a", (&both, Part::Main), NOW).unwrap();
+    let main = store.patch(&PODS, "default", "a", &both, Part::Main, NOW).unwrap();
     assert_eq!((&main["spec"]["priority"], &main["status"]["phase"]), (&json!(5), &json!("Pending")));
     assert_eq!(main["metadata"]["generation"], 2);
     let patch = Patch::Merge(json!({ "spec": { "priority": 6 }, "status": { "phase": "Running" } }));
-    let status = store.patch(&PODS, "default", "a", (&patch, Part::Status), NOW).unwrap();
+    let status = store.patch(&PODS, "default", "a", &patch, Part::Status, NOW).unwrap();
     assert_eq!((&status["spec"]["priority"], &status["status"]["phase"]), (&json!(5), &json!("Running")));
     assert_eq!(status["metadata"]["generation"], 2);
 }
@@ -121,7 +121,7 @@ fn pod_is_bound_once() {
     let message = "Operation cannot be fulfilled on pods/binding \"a\": pod a is already assigned to node \"n1\"";
     assert_eq!((twice.code, twice.message.as_str()), (409, message));
     let moved = Patch::Merge(json!({ "spec": { "nodeName": "n2" } }));
-    assert_eq!(store.patch(&PODS, "default", "a", (&moved, Part::Main), NOW).unwrap_err().code, 422);
+    assert_eq!(store.patch(&PODS, "default", "a", &moved, Part::Main, NOW).unwrap_err().code, 422);
     assert_eq!(bind(&mut store, "missing", "n1").unwrap_err().code, 404);
 }
 
@@ -149,7 +149,7 @@ fn finalizers_hold_an_object_back() {
     let deletion = store.delete(&NODES, "", "n1", &DeleteOptions::default(), NOW).unwrap();
     assert!(!deletion.gone && object::is_deleting(&deletion.object));
     let release = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
-    store.patch(&NODES, "", "n1", (&release, Part::Main), NOW).unwrap();
+    store.patch(&NODES, "", "n1", &release, Part::Main, NOW).unwrap();
     assert!(store.get(&NODES, "", "n1").is_none());
     assert_eq!(store.changes_since(0).unwrap().next_back().unwrap().kind, ChangeKind::Deleted);
 }
@@ -209,6 +209,20 @@ fn eviction_needs_no_budget_for_pods_that_do_not_run() {
     let second = json!({ "metadata": { "name": "all" }, "spec": { "selector": {}, "minAvailable": 0 } });
     store.create(&POD_DISRUPTION_BUDGETS, second, NOW).unwrap();
     assert_eq!(store.evict("default", "a", &DeleteOptions::default(), NOW).unwrap_err().code, 500);
+}
+
+#[test]
+fn pod_that_is_not_ready_may_go_while_enough_others_are() {
+    let mut store = protected(json!({ "minAvailable": 2 }));
+    for (name, allowed) in [("a", true), ("b", false)] {
+        let unready = json!({ "status": { "conditions": [{ "type": "Ready", "status": "False" }] } });
+        store.patch(&PODS, "default", name, &Patch::Strategic(unready), Part::Status, NOW).unwrap();
+        assert_eq!(store.evict("default", name, &DeleteOptions::default(), NOW).is_ok(), allowed, "{name}");
+    }
+    let always = Patch::Merge(json!({ "spec": { "unhealthyPodEvictionPolicy": "AlwaysAllow" } }));
+    store.patch(&POD_DISRUPTION_BUDGETS, "default", "web", &always, Part::Main, NOW).unwrap();
+    assert!(store.evict("default", "b", &DeleteOptions::default(), NOW).is_ok());
+    assert!(store.evict("default", "c", &DeleteOptions::default(), NOW).is_err());
 }
 
 #[test]

@@ -139,8 +139,8 @@ enum MergeBy {
     Key(&'static str),
 }
 
-/// `patchStrategy` and `patchMergeKey` in the types of k8s.io/api (`core/v1`, `apps/v1`, `meta/v1`), by the list's name.
-/// Taints, tolerations and container statuses have none: they are replaced.
+/// `patchStrategy` and `patchMergeKey` in the types of k8s.io/api (`core/v1`, `meta/v1`), by the list's name. Taints,
+/// tolerations and container statuses have none: they are replaced.
 fn merge_by(list: &str, elements: &[Value]) -> MergeBy {
     MergeBy::Key(match list {
         "conditions" | "addresses" => "type",

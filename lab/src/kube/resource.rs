@@ -88,7 +88,7 @@ impl Resource {
 
     const fn custom(mut self) -> Self {
         self.custom = true;
-        self.conditional().subresources(&["status"])
+        self.conditional()
     }
 
     /// `v1`, `apps/v1`.
@@ -103,10 +103,16 @@ impl Resource {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
 
-    /// Whether status is written through its own subresource, and `metadata.generation` counts changes of the rest.
+    /// Whether status is written through its own subresource.
     #[must_use]
     pub fn has_status(&self) -> bool {
         self.subresources.contains(&"status")
+    }
+
+    /// Whether `metadata.generation` counts the changes of everything but metadata and status.
+    #[must_use]
+    pub fn has_generation(&self) -> bool {
+        self.has_status() || self.custom
     }
 
     /// The resource of a path's group, version and plural.
@@ -117,19 +123,6 @@ impl Resource {
 }
 
 const STATUS: &[&str] = &["status"];
-const EVENT_FIELDS: &[&str] = &[
-    "involvedObject.kind",
-    "involvedObject.namespace",
-    "involvedObject.name",
-    "involvedObject.uid",
-    "involvedObject.apiVersion",
-    "involvedObject.resourceVersion",
-    "involvedObject.fieldPath",
-    "reason",
-    "reportingComponent",
-    "source",
-    "type",
-];
 
 macro_rules! resources {
     ($($(#[$doc:meta])* $name:ident = $value:expr;)*) => {
@@ -140,7 +133,8 @@ macro_rules! resources {
     };
 }
 
-// Field selectors: k/k pkg/apis/core/v1/conversion.go, pkg/apis/batch/v1/conversion.go, pkg/apis/apps/v1/conversion.go.
+// Field selectors: k/k pkg/apis/core/v1/conversion.go, pkg/apis/batch/v1/conversion.go; of CNINodes: the selectable field in
+// amazon-vpc-resource-controller-k8s apis/vpcresources/v1alpha1/cninode_types.go.
 resources! {
     /// Namespaces.
     NAMESPACES = Resource::cluster("", "v1", "namespaces", "Namespace").short(&["ns"]).subresources(STATUS)
@@ -162,18 +156,31 @@ resources! {
             "status.nominatedNodeName",
         ]);
     /// Events of the core group.
-    EVENTS = Resource::namespaced("", "v1", "events", "Event").short(&["ev"]).fields(EVENT_FIELDS);
+    EVENTS = Resource::namespaced("", "v1", "events", "Event").short(&["ev"]).fields(&[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ]);
     /// ConfigMaps.
     CONFIG_MAPS = Resource::namespaced("", "v1", "configmaps", "ConfigMap").short(&["cm"]);
     /// Services.
-    SERVICES = Resource::namespaced("", "v1", "services", "Service").short(&["svc"]).subresources(STATUS);
+    SERVICES = Resource::namespaced("", "v1", "services", "Service").short(&["svc"]).subresources(STATUS)
+        .fields(&["spec.clusterIP", "spec.type"]);
     /// Endpoints.
     ENDPOINTS = Resource::namespaced("", "v1", "endpoints", "Endpoints").short(&["ep"]);
     /// ServiceAccounts.
     SERVICE_ACCOUNTS = Resource::namespaced("", "v1", "serviceaccounts", "ServiceAccount").short(&["sa"]);
     /// ReplicationControllers.
     REPLICATION_CONTROLLERS = Resource::namespaced("", "v1", "replicationcontrollers", "ReplicationController")
-        .short(&["rc"]).subresources(STATUS);
+        .short(&["rc"]).subresources(STATUS).fields(&["status.replicas"]);
     /// PersistentVolumes.
     PERSISTENT_VOLUMES = Resource::cluster("", "v1", "persistentvolumes", "PersistentVolume").short(&["pv"])
         .access(Access::ReadOnly);
@@ -187,7 +194,7 @@ resources! {
         .subresources(STATUS);
     /// ReplicaSets.
     REPLICA_SETS = Resource::namespaced("apps", "v1", "replicasets", "ReplicaSet").short(&["rs"])
-        .subresources(STATUS).fields(&["status.replicas"]);
+        .subresources(STATUS);
     /// StatefulSets.
     STATEFUL_SETS = Resource::namespaced("apps", "v1", "statefulsets", "StatefulSet").short(&["sts"])
         .subresources(STATUS);
@@ -208,7 +215,7 @@ resources! {
     /// ENIConfigs of the VPC CNI.
     ENI_CONFIGS = Resource::cluster("crd.k8s.amazonaws.com", "v1alpha1", "eniconfigs", "ENIConfig").custom();
     /// Events of their own group: the same objects as [`EVENTS`] in other words.
-    GROUP_EVENTS = Resource::namespaced("events.k8s.io", "v1", "events", "Event").short(&["ev"]).fields(EVENT_FIELDS);
+    GROUP_EVENTS = Resource::namespaced("events.k8s.io", "v1", "events", "Event").short(&["ev"]);
     /// PodDisruptionBudgets.
     POD_DISRUPTION_BUDGETS = Resource::namespaced("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
         .short(&["pdb"]).subresources(STATUS).conditional();
@@ -230,7 +237,7 @@ resources! {
         .access(Access::ReadOnly);
     /// CNINodes of the VPC resource controller.
     CNI_NODES = Resource::cluster("vpcresources.k8s.aws", "v1alpha1", "cninodes", "CNINode").short(&["cnd"])
-        .custom().fields(&["spec.managedBy"]);
+        .custom().subresources(STATUS).fields(&["spec.managedBy"]);
 }
 
 #[cfg(test)]

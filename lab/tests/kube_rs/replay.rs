@@ -45,7 +45,7 @@ fn run(store: &mut Store, step: Step, name: &str) {
         Step::Create => store.create(&PODS, pod(name), NOW).is_ok(),
         Step::Relabel(app) => {
             let patch = Patch::Merge(json!({ "metadata": { "labels": { "app": app } } }));
-            store.patch(&PODS, "default", name, (&patch, Part::Main), NOW).is_ok()
+            store.patch(&PODS, "default", name, &patch, Part::Main, NOW).is_ok()
         }
         Step::Bind(node) => store.bind("default", name, &json!({ "target": { "name": node } }), NOW).is_ok(),
         Step::Delete => store.delete(&PODS, "default", name, &DeleteOptions::default(), NOW).is_ok(),

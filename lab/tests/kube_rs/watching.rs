@@ -56,7 +56,7 @@ async fn watcher_sees_what_is_there_and_what_changes() {
         cluster.store().create(&NODES, node("b"), NOW).unwrap();
         expect(&mut events, &["Apply b"]).await;
         let patch = Patch::Merge(json!({ "metadata": { "labels": { "zone": "1" } } }));
-        cluster.store().patch(&NODES, "", "a", (&patch, Part::Main), NOW).unwrap();
+        cluster.store().patch(&NODES, "", "a", &patch, Part::Main, NOW).unwrap();
         expect(&mut events, &["Apply a"]).await;
         cluster.store().delete_now(&NODES, "", "b", NOW).unwrap();
         expect(&mut events, &["Delete b"]).await;
@@ -110,7 +110,7 @@ async fn objects_enter_and_leave_a_selector() {
             store.bind("default", name, &binding, NOW).unwrap();
         }
         let done = Patch::Merge(json!({ "status": { "phase": "Succeeded" } }));
-        store.patch(&PODS, "default", "a", (&done, Part::Status), NOW).unwrap();
+        store.patch(&PODS, "default", "a", &done, Part::Status, NOW).unwrap();
     }
     expect(&mut events, &["Apply a", "Apply c", "Delete a"]).await;
 }

@@ -191,7 +191,7 @@ async fn collection_is_deleted_by_selector() {
         create_pod(&cluster, name).await;
     }
     let relabel = StorePatch::Merge(json!({ "metadata": { "labels": { "app": "db" } } }));
-    cluster.store().patch(&PODS, "default", "b", (&relabel, Part::Main), NOW).unwrap();
+    cluster.store().patch(&PODS, "default", "b", &relabel, Part::Main, NOW).unwrap();
     let web = ListParams::default().labels("app=web");
     let deleted = pods(&cluster).delete_collection(&DeleteParams::default(), &web).await.unwrap();
     assert_eq!(deleted.left().unwrap().items.len(), 1);

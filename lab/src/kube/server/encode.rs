@@ -70,11 +70,6 @@ impl Encoding {
         }
         object
     }
-
-    /// A field selector of events.k8s.io in the words of the core group.
-    pub(super) fn stored_fields(selector: &str) -> String {
-        selector.replace("regarding.", "involvedObject.").replace("reportingController", "reportingComponent")
-    }
 }
 
 fn rename<'a>(object: &mut Value, names: impl IntoIterator<Item = (&'a str, &'a str)>) {

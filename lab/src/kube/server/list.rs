@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::query::From;
+use super::query::Start;
 use super::{Api, Request, json_response};
 use crate::kube::error::ApiError;
 use crate::kube::object;
@@ -49,7 +49,7 @@ impl Page {
         let stored = request.encoding.stored();
         let selector = params.selector(request.target.resource, request.target.namespace.as_deref())?;
         let limit = params.limit()?.unwrap_or(usize::MAX);
-        let from = params.from()?;
+        let start = params.start()?;
         let store = api.store();
         if !params.continue_token.is_empty() {
             let token = Continue::parse(&params.continue_token)?;
@@ -57,12 +57,12 @@ impl Page {
             return Ok(Page::cut(token.revision, rest(objects, &selector, &token), limit));
         }
         let newest = store.revision();
-        match from {
-            From::Revision(revision) if revision > newest => {
+        match start {
+            Start::Revision(revision) if revision > newest => {
                 let message = format!("Timeout: Too large resource version: {revision}, current: {newest}");
                 Err(ApiError::new(504, "Timeout", message))
             }
-            From::Revision(revision) if params.exact() => {
+            Start::Revision(revision) if params.exact() => {
                 let mut objects = store.list_at(stored, revision)?;
                 objects.retain(|object| selector.matches(object));
                 Ok(Page::cut(revision, objects, limit))

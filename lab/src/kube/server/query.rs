@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::encode::Encoding;
 use crate::kube::error::ApiError;
-use crate::kube::resource::{GROUP_EVENTS, Resource};
+use crate::kube::resource::Resource;
 use crate::kube::selector::Selector;
 
 /// The parameters of `metav1.ListOptions` and of the write options that are served; others are ignored, as the
@@ -32,7 +31,7 @@ pub(super) struct Params {
 
 /// From where a list or a watch wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum From {
+pub(super) enum Start {
     /// `resourceVersion` unset.
     Newest,
     /// `resourceVersion=0`.
@@ -70,11 +69,11 @@ impl Params {
         Ok(limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)))
     }
 
-    pub(super) fn from(&self) -> Result<From, ApiError> {
+    pub(super) fn start(&self) -> Result<Start, ApiError> {
         Ok(match number("resourceVersion", &self.resource_version)? {
-            None => From::Newest,
-            Some(0) => From::Any,
-            Some(revision) => From::Revision(revision),
+            None => Start::Newest,
+            Some(0) => Start::Any,
+            Some(revision) => Start::Revision(revision),
         })
     }
 
@@ -94,11 +93,7 @@ impl Params {
 
     pub(super) fn selector(&self, resource: &Resource, namespace: Option<&str>) -> Result<Selector, ApiError> {
         let scope = namespace.map_or_else(Selector::default, Selector::namespace);
-        let mut fields = self.field_selector.clone();
-        if *resource == GROUP_EVENTS {
-            fields = Encoding::stored_fields(&fields);
-        }
-        scope.with_labels(&self.label_selector)?.with_fields(resource, &fields)
+        scope.with_labels(&self.label_selector)?.with_fields(resource, &self.field_selector)
     }
 }
 

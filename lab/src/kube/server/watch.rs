@@ -13,7 +13,7 @@ use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
 use super::encode::Encoding;
-use super::query::From;
+use super::query::Start;
 use super::{Api, Request};
 use crate::kube::error::ApiError;
 use crate::kube::object;
@@ -23,7 +23,8 @@ use crate::kube::store::{Batch, Change, ChangeKind, Progress, Store};
 /// How long a watch without `timeoutSeconds` lives (kube-apiserver `--min-request-timeout`).
 const TIMEOUT: Duration = Duration::from_secs(1800);
 
-/// Time between bookmarks (k/k `staging/src/k8s.io/apiserver/pkg/storage/cacher/cacher.go`, `defaultBookmarkFrequency`).
+/// Time between bookmarks (k/k `staging/src/k8s.io/apiserver/pkg/storage/cacher/cacher.go`,
+/// `defaultBookmarkFrequency`).
 const BOOKMARKS: Duration = Duration::from_secs(60);
 
 /// Shortest wait for a change that is held back: a manual clock does not tell how long that really is.
@@ -57,7 +58,7 @@ impl Watch {
     fn start(api: &Api, request: &Request) -> Result<Watch, ApiError> {
         let params = &request.params;
         let selector = params.selector(request.target.resource, request.target.namespace.as_deref())?;
-        let (from, send, bookmarks) = (params.from()?, params.send_initial_events()?, params.bookmarks()?);
+        let (start, send, bookmarks) = (params.start()?, params.send_initial_events()?, params.bookmarks()?);
         let opened = Instant::now();
         let store = api.store();
         let mut progress = store.subscribe();
@@ -74,8 +75,8 @@ impl Watch {
             initial: Vec::new(),
             ended: false,
         };
-        match from {
-            From::Revision(revision) if send != Some(true) => watch.revision = revision,
+        match start {
+            Start::Revision(revision) if send != Some(true) => watch.revision = revision,
             _ if send != Some(false) => watch.begin(&store, send == Some(true) && bookmarks),
             _ => {}
         }

@@ -42,7 +42,7 @@ pub(super) fn patch(api: &Api, request: &Request) -> Result<Response, ApiError> 
         None if patch.creates().is_some() => StatusCode::CREATED,
         _ => StatusCode::OK,
     };
-    let patched = store.patch(stored, namespace, name, (&patch, request.part()), api.clock.now())?;
+    let patched = store.patch(stored, namespace, name, &patch, request.part(), api.clock.now())?;
     Ok(json_response(code, &request.encoding.encode(&patched)))
 }
 
@@ -76,6 +76,9 @@ pub(super) fn bind(api: &Api, request: &Request) -> Result<Response, ApiError> {
 
 pub(super) fn evict(api: &Api, request: &Request) -> Result<Response, ApiError> {
     let eviction = request.json()?;
+    if object::name(&eviction) != request.target.name() {
+        return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
+    }
     let options = request.delete_options(&eviction["deleteOptions"])?;
     api.store().evict(request.target.namespace(), request.target.name(), &options, api.clock.now())?;
     Ok(success(StatusCode::CREATED, Value::Null))

@@ -36,7 +36,7 @@ impl Store {
         }
         metadata.insert("uid".to_owned(), uid.into());
         metadata.insert("creationTimestamp".to_owned(), object::timestamp(now).into());
-        if resource.has_status() {
+        if resource.has_generation() {
             metadata.insert("generation".to_owned(), 1.into());
         }
         set_defaults(resource, &mut object);

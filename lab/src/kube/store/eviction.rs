@@ -73,8 +73,9 @@ impl Store {
         }
         let budget = self.budget(pdb);
         let always = object::text(pdb, "/spec/unhealthyPodEvictionPolicy") == "AlwaysAllow";
+        let enough = budget.desired > 0 && budget.healthy >= budget.desired;
         let ready = object::condition(pod, "Ready") == "True";
-        if budget.allowed() > 0 || (!ready && (always || budget.healthy >= budget.desired)) {
+        if budget.allowed() > 0 || (!ready && (always || enough)) {
             return Ok(());
         }
         let message = "Cannot evict pod as it would violate the pod's disruption budget.";
@@ -91,8 +92,7 @@ impl Store {
         for pdb in budgets {
             let status = self.budget(&pdb).status(&pdb["metadata"]["generation"]);
             let patch = Patch::Merge(json!({ "status": status }));
-            let written =
-                self.patch(&POD_DISRUPTION_BUDGETS, namespace, object::name(&pdb), (&patch, Part::Status), now);
+            let written = self.patch(&POD_DISRUPTION_BUDGETS, namespace, object::name(&pdb), &patch, Part::Status, now);
             written.expect("a status patch of an object that was just listed has nothing to conflict with");
         }
     }

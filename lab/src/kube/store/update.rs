@@ -53,7 +53,8 @@ impl Store {
         resource: &'static Resource,
         namespace: &str,
         name: &str,
-        (patch, part): (&Patch, Part),
+        patch: &Patch,
+        part: Part,
         now: Time,
     ) -> Result<Object, ApiError> {
         if let (None, Some(object), Part::Main) = (self.get(resource, namespace, name), patch.creates(), part) {
@@ -102,7 +103,7 @@ impl Store {
             let why = "spec: Forbidden: pod updates may not change spec.nodeName, use the binding subresource";
             return Err(ApiError::invalid(resource, name, why));
         }
-        if resource.has_status() && differs_outside_metadata_and_status(old, &next) {
+        if resource.has_generation() && differs_outside_metadata_and_status(old, &next) {
             let generation = old["metadata"]["generation"].as_u64().unwrap_or(0) + 1;
             object::metadata(&mut next).insert("generation".to_owned(), generation.into());
         }
