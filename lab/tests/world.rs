@@ -9,3 +9,5 @@ mod fill;
 mod invariants;
 #[path = "world/life.rs"]
 mod life;
+#[path = "world/shipped.rs"]
+mod shipped;

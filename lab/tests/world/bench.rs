@@ -15,6 +15,7 @@ const START: Time = Time::from_secs(1_767_225_600);
 
 pub(crate) struct Bench {
     pub(crate) world: World,
+    bound: usize,
 }
 
 /// A scenario with one subnet and one node group; `more` are further keys of the file.
@@ -34,8 +35,11 @@ pub(crate) fn scenario(subnet: &str, instance_type: &str, group: &str, more: &st
 
 impl Bench {
     pub(crate) fn new(text: &str) -> Bench {
-        let scenario = Scenario::parse("test.yaml", text).unwrap_or_else(|error| panic!("{error}"));
-        Bench { world: World::new(scenario, START).unwrap() }
+        Bench::of(Scenario::parse("test.yaml", text).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    pub(crate) fn of(scenario: Scenario) -> Bench {
+        Bench { world: World::new(scenario, START).unwrap(), bound: 0 }
     }
 
     /// Lets `secs` pass.
@@ -48,10 +52,15 @@ impl Bench {
         self.list(&NODES).iter().map(|node| object::name(node).to_owned()).collect()
     }
 
+    /// Names of pods that are not bound.
     pub(crate) fn pending(&self) -> Vec<String> {
-        let pods = self.list(&PODS);
-        let unbound = pods.iter().filter(|pod| object::text(pod, "/spec/nodeName").is_empty());
-        unbound.map(|pod| object::name(pod).to_owned()).collect()
+        self.unbound().iter().map(|pod| object::name(pod).to_owned()).collect()
+    }
+
+    fn unbound(&self) -> Vec<Object> {
+        let mut pods = self.list(&PODS);
+        pods.retain(|pod| object::text(pod, "/spec/nodeName").is_empty());
+        pods
     }
 
     /// Pods of workloads, in the namespace `default`.
@@ -62,17 +71,25 @@ impl Bench {
     }
 
     pub(crate) fn bind(&mut self, pod: &str, node: &str) {
-        let binding = json!({ "target": { "kind": "Node", "name": node } });
-        let now = self.world.now();
-        self.world.store().lock().unwrap().bind("default", pod, &binding, now).unwrap();
+        self.bind_in("default", pod, node);
     }
 
     /// Binds every pending pod, to the nodes in turn.
     pub(crate) fn bind_all(&mut self) {
         let nodes = self.nodes();
-        for (pod, node) in self.pending().iter().zip(nodes.iter().cycle()) {
-            self.bind(pod, node);
+        for pod in self.unbound() {
+            if nodes.is_empty() {
+                return;
+            }
+            self.bind_in(object::namespace(&pod), object::name(&pod), &nodes[self.bound % nodes.len()]);
+            self.bound += 1;
         }
+    }
+
+    fn bind_in(&self, namespace: &str, pod: &str, node: &str) {
+        let binding = json!({ "target": { "kind": "Node", "name": node } });
+        let now = self.world.now();
+        self.world.store().lock().unwrap().bind(namespace, pod, &binding, now).unwrap();
     }
 
     pub(crate) fn delete(&mut self, pod: &str) {
