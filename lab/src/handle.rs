@@ -1,12 +1,23 @@
 //! A running lab.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use axum::Router;
+use tempfile::TempPath;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::kube::{self, Store};
 use crate::scenario::Scenario;
-use crate::world::Report;
+use crate::world::{Report, World, driver};
 
 /// How to run a scenario, beside what its file says.
 #[derive(Clone, Debug, Default)]
@@ -26,33 +37,68 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Lab {
     clock: Clock,
+    kube_url: String,
+    aws_url: String,
+    kubeconfig: Kubeconfig,
+    store: Arc<Mutex<Store>>,
+    reports: watch::Receiver<Arc<Report>>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// How long open connections have to end at a shutdown.
+const DRAIN: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+enum Kubeconfig {
+    Kept(PathBuf),
+    Temporary(TempPath),
 }
 
 impl Lab {
     /// Builds the scenario and serves it.
     ///
     /// # Errors
-    /// When a port is taken or the kubeconfig cannot be written.
-    pub async fn start(_scenario: Scenario, _options: Options) -> Result<Lab> {
-        unimplemented!("the world lands next")
+    /// When subnets or instances do not fit, a port is taken or the kubeconfig cannot be written.
+    pub async fn start(scenario: Scenario, options: Options) -> Result<Lab> {
+        let clock = Clock::running(options.rate.unwrap_or(scenario.clock.rate));
+        let world = World::new(scenario, clock.now())?;
+        let aws_listener = listen(options.aws_port, "aws-port").await?;
+        let kube_listener = listen(options.kube_port, "kube-port").await?;
+        let aws_url = format!("http://{}", aws_listener.local_addr()?);
+        let kube_url = format!("http://{}", kube_listener.local_addr()?);
+        let kubeconfig = Kubeconfig::write(options.kubeconfig, &kube::kubeconfig(&kube_url))?;
+        let (stop, stopped) = watch::channel(false);
+        let (publish, reports) = watch::channel(Arc::new(world.report()));
+        let store = world.store();
+        let aws = Router::new();
+        let kube = kube::router(store.clone(), clock.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(aws_listener, aws, stopped.clone()));
+        tasks.spawn(serve(kube_listener, kube, stopped.clone()));
+        tasks.spawn(driver::run(world, clock.clone(), publish, stopped));
+        Ok(Lab { clock, kube_url, aws_url, kubeconfig, store, reports, stop, tasks })
     }
 
     /// Base URL of the Kubernetes API, `http://127.0.0.1:port`.
     #[must_use]
-    pub fn kube_url(&self) -> String {
-        unimplemented!("the world lands next")
+    pub fn kube_url(&self) -> &str {
+        &self.kube_url
     }
 
     /// Base URL of the AWS APIs, `http://127.0.0.1:port`.
     #[must_use]
-    pub fn aws_url(&self) -> String {
-        unimplemented!("the world lands next")
+    pub fn aws_url(&self) -> &str {
+        &self.aws_url
     }
 
     /// The kubeconfig file.
     #[must_use]
-    pub fn kubeconfig(&self) -> PathBuf {
-        unimplemented!("the world lands next")
+    pub fn kubeconfig(&self) -> &Path {
+        match &self.kubeconfig {
+            Kubeconfig::Kept(path) => path,
+            Kubeconfig::Temporary(path) => path,
+        }
     }
 
     /// The lab's clock.
@@ -61,12 +107,55 @@ impl Lab {
         &self.clock
     }
 
-    /// The state after the last step.
+    /// The state as of at most a tenth of a real second ago.
     #[must_use]
     pub fn report(&self) -> Report {
-        unimplemented!("the world lands next")
+        Report::clone(&self.reports.borrow())
     }
 
-    /// Stops everything and waits for it.
-    pub async fn shutdown(self) {}
+    /// Stops everything and waits for it, a second at most for clients that hold on to their connections.
+    pub async fn shutdown(mut self) {
+        self.end();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(DRAIN, ended).await.is_err() {
+            self.tasks.shutdown().await;
+        }
+    }
+
+    /// Watches would stay open for as long as their clients like.
+    fn end(&self) {
+        self.stop.send_replace(true);
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).break_watches();
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.end();
+        self.tasks.detach_all();
+    }
+}
+
+impl Kubeconfig {
+    fn write(path: Option<PathBuf>, text: &str) -> Result<Kubeconfig> {
+        if let Some(path) = path {
+            fs::write(&path, text).with_context(|| format!("cannot write the kubeconfig to {}", path.display()))?;
+            return Ok(Kubeconfig::Kept(path));
+        }
+        let mut file = tempfile::Builder::new().prefix("headroom-lab-").suffix(".kubeconfig").tempfile()?;
+        file.write_all(text.as_bytes()).context("cannot write the temporary kubeconfig")?;
+        Ok(Kubeconfig::Temporary(file.into_temp_path()))
+    }
+}
+
+async fn listen(port: u16, option: &str) -> Result<TcpListener> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+    listener.with_context(|| format!("cannot listen on 127.0.0.1:{port}; give another {option}, or 0 for any"))
+}
+
+/// Serves until `stop` says so, and what was asked before to its end.
+async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(driver::stopped(stop)).await {
+        tracing::error!(%error, "an API server has stopped");
+    }
 }

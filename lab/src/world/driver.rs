@@ -1,5 +1,6 @@
 //! The world on a running clock.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const REPORT: Duration = Duration::from_millis(50);
 
 /// Steps `world` along `clock` until `stop` says so, whenever something is due or the store has changed.
-pub async fn run(mut world: World, clock: Clock, reports: watch::Sender<Arc<Report>>, mut stop: watch::Receiver<bool>) {
+pub async fn run(mut world: World, clock: Clock, reports: watch::Sender<Arc<Report>>, stop: watch::Receiver<bool>) {
     let mut changes = lock(&world.store).subscribe();
     let mut reported = time::Instant::now();
+    let mut stopped = pin!(stopped(stop));
     loop {
         world.step_to(clock.now());
         if reported.elapsed() >= REPORT {
@@ -27,20 +29,16 @@ pub async fn run(mut world: World, clock: Clock, reports: watch::Sender<Arc<Repo
             reports.send_replace(Arc::new(world.report()));
         }
         let due = world.next_due().map_or(LONGEST, |due| clock.real(due.since(clock.now())));
-        let due = time::sleep(due.clamp(SHORTEST, LONGEST));
-        // A store without a sender or a handle that is gone means the end, as a stop does.
         tokio::select! {
-            () = due => {}
-            changed = changes.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                time::sleep(SHORTEST).await;
-            }
-            stopped = stop.wait_for(|stop| *stop) => {
-                drop(stopped);
-                return;
-            }
+            () = time::sleep(due.clamp(SHORTEST, LONGEST)) => {}
+            // The world holds the store, so that it cannot be gone.
+            _ = changes.changed() => time::sleep(SHORTEST).await,
+            () = &mut stopped => return,
         }
     }
+}
+
+/// Waits for a stop; a handle that is gone is one too.
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
+    stop.wait_for(|stop| *stop).await.ok();
 }
