@@ -133,7 +133,7 @@ macro_rules! resources {
     };
 }
 
-// Field selectors: k/k pkg/apis/core/v1/conversion.go and pkg/apis/batch/v1/conversion.go; of CNINodes: selectablefield in
+// Field selectors: k/k pkg/apis/core/v1/conversion.go, pkg/apis/batch/v1/conversion.go; of CNINodes: selectablefield in
 // amazon-vpc-resource-controller-k8s apis/vpcresources/v1alpha1/cninode_types.go.
 resources! {
     /// Namespaces.
