@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::aws;
 use crate::clock::Clock;
 use crate::kube::{self, Store};
 use crate::scenario::Scenario;
@@ -71,7 +72,7 @@ impl Lab {
         let (stop, stopped) = watch::channel(false);
         let (publish, reports) = watch::channel(Arc::new(world.report()));
         let store = world.store();
-        let aws = Router::new();
+        let aws = aws::router(world.vpc(), clock.clone());
         let kube = kube::router(store.clone(), clock.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(aws_listener, aws, stopped.clone()));

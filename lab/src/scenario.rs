@@ -16,7 +16,7 @@ use serde::Deserialize;
 pub use bundled::BUNDLED;
 pub use cni::{CniSpec, EniConfigSpec};
 pub use group::{LimitsSpec, NodeGroup, TaintEffect, TaintSpec};
-pub use load::{Fault, Workload};
+pub use load::{AwsTrouble, Fault, Workload};
 pub use parse::{Problem, ScenarioError};
 pub use value::{Block, Quantity, Span};
 

@@ -25,6 +25,7 @@ pub use report::{NodeReport, Report, SubnetReport, Totals, WaitingPod};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use headroom_capacity::ids::{PodUid, SubnetId};
 use headroom_capacity::settings::CniSettings;
@@ -60,7 +61,6 @@ pub struct World {
     pods: BTreeMap<PodUid, PodView>,
     workloads: Vec<Running>,
     owners: BTreeMap<PodUid, Owner>,
-    throttled_until: Time,
     failed_adds_of_gone_nodes: u64,
 }
 
@@ -107,6 +107,8 @@ enum Due {
     DeleteAll(usize),
     /// A fault of the scenario.
     Fault(usize),
+    /// Watches are not delayed any more.
+    WatchesInTime,
 }
 
 impl World {
@@ -163,6 +165,7 @@ impl World {
             Due::Create(workload) => self.create_pod(workload),
             Due::DeleteAll(workload) => self.delete_all(workload),
             Due::Fault(fault) => self.fault(fault),
+            Due::WatchesInTime => lock(&self.store).delay_watches(Duration::ZERO),
         }
     }
 

@@ -18,6 +18,16 @@ async fn client(lab: &Lab) -> Client {
     Client::try_from(config).unwrap()
 }
 
+fn autoscaling(lab: &Lab) -> aws_sdk_autoscaling::Client {
+    use aws_sdk_autoscaling::config::{BehaviorVersion, Credentials, Region};
+    let config = aws_sdk_autoscaling::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-west-2"))
+        .endpoint_url(lab.aws_url())
+        .credentials_provider(Credentials::new("lab", "lab", None, None, "test"));
+    aws_sdk_autoscaling::Client::from_conf(config.build())
+}
+
 /// Waits for the report to be as wanted, a few real seconds at most.
 async fn until(lab: &Lab, wanted: impl Fn(&headroom_lab::world::Report) -> bool) {
     for _ in 0..200 {
@@ -50,6 +60,9 @@ async fn a_scheduler_over_http_fills_a_node_until_pods_hang() {
     until(&lab, |report| report.totals.with_ip == 15 && report.totals.hanging == 5).await;
     let events = Api::<Event>::all(client).list(&ListParams::default()).await.unwrap();
     assert!(events.items.iter().any(|event| event.reason.as_deref() == Some("FailedCreatePodSandBox")));
+    let groups = autoscaling(&lab).describe_auto_scaling_groups().send().await.unwrap();
+    let [group] = groups.auto_scaling_groups() else { panic!("{groups:?}") };
+    assert_eq!((group.auto_scaling_group_name(), group.instances().len()), (Some("eks-workers"), 1));
     let kubeconfig = lab.kubeconfig().to_owned();
     lab.shutdown().await;
     assert!(!kubeconfig.exists(), "the temporary file is removed");

@@ -195,7 +195,7 @@ fn fault(scenario: &Scenario, spec: &Fault, path: &str, found: &mut Findings) {
         Fault::TakeAddresses { subnet, .. } => {
             found.known(format!("{path}.subnet"), "subnet", subnet, &subnet_names(scenario));
         }
-        Fault::ThrottleEc2 { .. } => {}
+        Fault::Aws { .. } | Fault::BreakWatches { .. } | Fault::Compact { .. } | Fault::DelayWatches { .. } => {}
     }
 }
 

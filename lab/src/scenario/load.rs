@@ -100,13 +100,56 @@ pub enum Fault {
         /// How many; fewer when fewer are free.
         count: u32,
     },
-    /// EC2 answers `RequestLimitExceeded` to the nodes.
-    ThrottleEc2 {
+    /// An AWS API misbehaves, towards ipamd too.
+    Aws {
         /// From when.
         at: Span,
         /// For how long.
         lasts: Span,
+        /// `DescribeSubnets` for example; left out, every operation.
+        #[serde(default)]
+        operation: Option<String>,
+        /// How.
+        how: AwsTrouble,
+        /// Every how many calls: 1 for each of them.
+        #[serde(default = "one")]
+        every: u32,
     },
+    /// The API server ends every open watch.
+    BreakWatches {
+        /// When.
+        at: Span,
+    },
+    /// The API server forgets its history: whoever is behind gets `410 Gone` and must list again.
+    Compact {
+        /// When.
+        at: Span,
+    },
+    /// Watches show changes later than they happen.
+    DelayWatches {
+        /// From when.
+        at: Span,
+        /// For how long.
+        lasts: Span,
+        /// How much later.
+        by: Span,
+    },
+}
+
+/// How an AWS API misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AwsTrouble {
+    /// As if the account's token bucket were empty.
+    Throttle,
+    /// Status 503.
+    Unavailable,
+    /// There is never an answer.
+    Drop,
+    /// The caller's credentials have expired.
+    ExpiredToken,
+    /// `ScalingActivityInProgress`.
+    Busy,
 }
 
 impl Fault {
@@ -118,7 +161,10 @@ impl Fault {
             | Fault::Cordon { at, .. }
             | Fault::Uncordon { at, .. }
             | Fault::TakeAddresses { at, .. }
-            | Fault::ThrottleEc2 { at, .. } => *at,
+            | Fault::Aws { at, .. }
+            | Fault::BreakWatches { at }
+            | Fault::Compact { at }
+            | Fault::DelayWatches { at, .. } => *at,
         }
     }
 }

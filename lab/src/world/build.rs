@@ -60,7 +60,6 @@ impl World {
             pods: BTreeMap::new(),
             workloads: owners,
             owners: BTreeMap::new(),
-            throttled_until: Time::ZERO,
             failed_adds_of_gone_nodes: 0,
             scenario,
         };

@@ -8,12 +8,14 @@ use headroom_capacity::ipamd::{Call, Ec2Error, NewEni, Reply, SubnetInfo};
 use headroom_capacity::subnet::Cidr;
 use headroom_capacity::time::Time;
 
-use crate::aws::{self, ApiError, Eni, InstanceId, Tags, Vpc, latency};
+use crate::aws::{self, Admission, ApiError, Eni, InstanceId, Service, Tags, Vpc, latency};
 use crate::node::timestamp;
 
 /// Answers come within these parts of the usual time: attaching scatters most.
 const JITTER: Range<f64> = 0.8..1.3;
 const JITTER_ATTACH: Range<f64> = 1.0..2.0;
+/// When ipamd gives up a request that is never answered.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a call leads to.
 #[derive(Debug)]
@@ -49,14 +51,31 @@ impl Cx<'_> {
     }
 }
 
-/// EC2 refuses because of too many requests.
-pub(super) fn throttled(cx: &mut Cx<'_>) -> (Duration, Step) {
-    let error = Ec2Error::Other("RequestLimitExceeded".to_owned());
-    (cx.later(latency::DESCRIBE, JITTER), Step::Reply(Reply::Failed(error)))
+/// Starts `call`: its first step is due after the time given. It shares the account's token buckets and faults.
+pub(super) fn start(vpc: &mut Vpc, caller: &Caller, call: Call, cx: &mut Cx<'_>) -> (Duration, Step) {
+    let refused = |code: &str| Step::Reply(Reply::Failed(Ec2Error::Other(code.to_owned())));
+    match vpc.admit(Service::Ec2, operation(&call), cx.now) {
+        Admission::Go(delay) => {
+            let (time, step) = execute(vpc, caller, call, cx);
+            (time + delay, step)
+        }
+        Admission::Refuse(error) => (cx.later(latency::DESCRIBE, JITTER), refused(error.code)),
+        Admission::Drop => (CLIENT_TIMEOUT, refused("RequestTimeout")),
+    }
 }
 
-/// Starts `call`: its first step is due after the time given.
-pub(super) fn start(vpc: &mut Vpc, caller: &Caller, call: Call, cx: &mut Cx<'_>) -> (Duration, Step) {
+/// The first operation of a call.
+const fn operation(call: &Call) -> &'static str {
+    match call {
+        Call::DescribeSubnets => "DescribeSubnets",
+        Call::AssignIps { .. } | Call::AssignPrefixes { .. } => "AssignPrivateIpAddresses",
+        Call::Unassign { .. } => "UnassignPrivateIpAddresses",
+        Call::CreateEni { .. } => "CreateNetworkInterface",
+        Call::FreeEni { .. } => "DetachNetworkInterface",
+    }
+}
+
+fn execute(vpc: &mut Vpc, caller: &Caller, call: Call, cx: &mut Cx<'_>) -> (Duration, Step) {
     let now = cx.now;
     let (usual, result) = match call {
         Call::DescribeSubnets => (latency::DESCRIBE, Ok(Step::Reply(Reply::Subnets(subnets(vpc, &caller.az, now))))),

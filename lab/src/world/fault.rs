@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::build::others_eni;
-use super::{World, lock};
-use crate::aws::InstanceId;
+use super::{Due, World, lock};
+use crate::aws::{self, FaultKind, InstanceId};
 use crate::kube::Part;
 use crate::kube::resource::NODES;
-use crate::scenario::Fault;
+use crate::scenario::{AwsTrouble, Fault};
 
 impl World {
     pub(super) fn fault(&mut self, index: usize) {
@@ -17,7 +17,16 @@ impl World {
             Fault::Cordon { node_group, index, .. } => self.set_unschedulable(&node_group, index, true),
             Fault::Uncordon { node_group, index, .. } => self.set_unschedulable(&node_group, index, false),
             Fault::TakeAddresses { subnet, count, .. } => self.take_addresses(&subnet, count),
-            Fault::ThrottleEc2 { lasts, .. } => self.throttled_until = self.now + lasts.0,
+            Fault::Aws { lasts, operation, how, every, .. } => {
+                let (kind, from, until) = (aws_fault(how), self.now, self.now + lasts.0);
+                lock(&self.vpc).add_fault(aws::Fault { operation, kind, from, until, every });
+            }
+            Fault::BreakWatches { .. } => lock(&self.store).break_watches(),
+            Fault::Compact { .. } => lock(&self.store).compact(),
+            Fault::DelayWatches { lasts, by, .. } => {
+                lock(&self.store).delay_watches(by.0);
+                self.queue.push(self.now + lasts.0, Due::WatchesInTime);
+            }
         }
     }
 
@@ -53,5 +62,15 @@ impl World {
         let mut vpc = lock(&self.vpc);
         let taken = (0..count).take_while(|_| vpc.create_eni(others_eni(id.clone()), self.now).is_ok()).count();
         tracing::debug!(subnet, taken, count, "others took addresses");
+    }
+}
+
+const fn aws_fault(how: AwsTrouble) -> FaultKind {
+    match how {
+        AwsTrouble::Throttle => FaultKind::Throttle,
+        AwsTrouble::Unavailable => FaultKind::Unavailable,
+        AwsTrouble::Drop => FaultKind::Drop,
+        AwsTrouble::ExpiredToken => FaultKind::ExpiredToken,
+        AwsTrouble::Busy => FaultKind::Busy,
     }
 }

@@ -162,11 +162,7 @@ impl World {
         let Some(node) = self.nodes.get_mut(id) else { return };
         if let Some(call) = call {
             let mut cx = ec2::Cx { now: self.now, random: &mut || self.rng.f64() };
-            let (time, step) = if self.now < self.throttled_until {
-                ec2::throttled(&mut cx)
-            } else {
-                ec2::start(&mut lock(&self.vpc), &node.caller, call, &mut cx)
-            };
+            let (time, step) = ec2::start(&mut lock(&self.vpc), &node.caller, call, &mut cx);
             self.queue.push(self.now + time, Due::Ec2(id.clone(), step));
         } else {
             self.queue.push(self.now + LOOP, Due::Tick(id.clone()));

@@ -66,12 +66,26 @@ fn cordoning_stops_the_pool_and_taints_the_node() {
 
 #[test]
 fn throttled_nodes_grow_later() {
-    let more = "faults: [{ kind: throttleEc2, at: 0s, lasts: 60s }]";
+    let more = "faults: [{ kind: aws, at: 0s, lasts: 60s, how: throttle }]";
     let mut bench = Bench::new(&one_group("m5.large", "count: 1", more));
     bench.run(50);
     assert_eq!(bench.world.report().nodes[0].ips_total, Ips(0));
     bench.run(30);
     assert_eq!(bench.world.report().nodes[0].ips_total, Ips(9));
+}
+
+#[test]
+fn a_world_that_is_behind_lists_again() {
+    let more = "workloads: [{ name: web, replicas: 3 }]\nfaults: [{ kind: compact, at: 40s }]";
+    let mut bench = Bench::new(&one_group("m5.large", "count: 1", more));
+    bench.run(30);
+    let gone = bench.pending()[0].clone();
+    bench.bind_all();
+    bench.delete(&gone);
+    bench.world.store().lock().unwrap().compact();
+    bench.run(30);
+    let totals = bench.world.report().totals;
+    assert_eq!((totals.bound, totals.with_ip), (2, 2));
 }
 
 #[test]
