@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Every test: the workspace's, the capacity model against the CNI's own Go packages, the lab against boto3 and moto.
+# What a test needs beyond Rust, Go and Python is built or installed by package name into $HEADROOM_CACHE
+# (default ~/.cache/headroom), which a second run reuses.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export HEADROOM_CACHE="${HEADROOM_CACHE:-$HOME/.cache/headroom}"
+mkdir -p "$HEADROOM_CACHE"
+
+for tool in cargo go python3; do
+    command -v "$tool" >/dev/null || { echo "test: $tool not found: install it and run this again" >&2; exit 1; }
+done
+
+step() { printf '\n==> %s (%ss since the start)\n' "$*" "$SECONDS"; }
+
+step "the CNI's own packages against the capacity model"
+capacity/oracle/check.sh
+step "the workspace's tests"
+cargo test --locked --workspace
+step "the lab against boto3, with moto as second opinion"
+lab/tests/aws_boto3.sh
+step "all tests passed"
