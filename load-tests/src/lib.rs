@@ -1,1 +1,4 @@
-//! stub
+//! Headroom in a whole: the extender beside a scheduler on the lab, for the demo and for end-to-end tests.
+
+pub mod demo;
+pub mod scheduler;

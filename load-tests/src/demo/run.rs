@@ -1,0 +1,206 @@
+//! One run: a lab, a scheduler on it, the extender if asked for, until the figures stand still.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use headroom_extender::config::{Config, Policy};
+use headroom_lab::Lab;
+use headroom_lab::scenario::Scenario;
+use headroom_lab::world::Report;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, ResourceExt as _};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::settle::Settle;
+use super::{Mode, Outcome};
+use crate::scheduler;
+
+/// How often the figures are looked at, in real time.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How a demo runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Lab seconds per real second; left out, the scenario's.
+    pub rate: Option<f64>,
+    /// The extender's policy.
+    pub policy: Policy,
+    /// Real time after which a run ends even if its figures still move.
+    pub time_limit: Duration,
+}
+
+/// A lab with its scheduler and extender, still running.
+pub struct Running {
+    lab: Lab,
+    mode: Mode,
+    client: Client,
+    extender: Option<Extender>,
+    stop_scheduler: oneshot::Sender<()>,
+    scheduler: JoinHandle<Result<()>>,
+    settle: Settle<Figures>,
+    deadline: tokio::time::Instant,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("mode", &self.mode).field("lab", &self.lab).finish_non_exhaustive()
+    }
+}
+
+struct Extender {
+    handle: headroom_extender::Handle,
+    stop: oneshot::Sender<()>,
+}
+
+impl Extender {
+    fn url(&self) -> String {
+        format!("http://{}/v1", self.handle.addr)
+    }
+}
+
+/// Starts everything; nothing is shared between two runs.
+///
+/// # Errors
+/// When the lab or the extender does not come up.
+pub async fn start(scenario: Scenario, mode: Mode, options: &Options) -> Result<Running> {
+    let quiet_from = last_change(&scenario);
+    let lab_options = headroom_lab::Options { rate: options.rate, ..headroom_lab::Options::default() };
+    let lab = Lab::start(scenario, lab_options).await.context("failed to start the lab")?;
+    let client = client(&lab).await?;
+    let extender = match mode {
+        Mode::Plain => None,
+        Mode::Headroom => Some(start_extender(&lab, options.policy).await?),
+    };
+    let (stop_scheduler, stopped) = oneshot::channel();
+    let scheduler_options =
+        scheduler::Options { extender: extender.as_ref().map(Extender::url), clock: lab.clock().clone() };
+    let scheduler = tokio::spawn(scheduler::run(client.clone(), scheduler_options, dropped(stopped)));
+    let settle = Settle::new(lab.clock().now() + quiet_from);
+    let deadline = tokio::time::Instant::now() + options.time_limit;
+    Ok(Running { lab, mode, client, extender, stop_scheduler, scheduler, settle, deadline })
+}
+
+/// What must stand still: bound, with IP, unbound; and per node ENIs, IPs attached and assigned. Retries of hanging pods go on for
+/// ever and are not in it.
+type Figures = ([u32; 3], Vec<[u32; 3]>);
+
+fn figures(report: &Report) -> Figures {
+    let totals = [report.totals.bound, report.totals.with_ip, report.totals.unbound];
+    let nodes = report.nodes.iter();
+    let nodes = nodes.map(|node| [node.enis_attached.get(), node.ips_total.get(), node.ips_assigned.get()]);
+    (totals, nodes.collect())
+}
+
+/// When, counted from the start, the scenario has done all that it does by itself.
+fn last_change(scenario: &Scenario) -> Duration {
+    let workloads = scenario.workloads.iter().chain(&scenario.system_pods);
+    let workloads = workloads.map(|workload| {
+        let created = workload.at.0 + workload.over.0;
+        created.max(workload.delete_at.map_or(Duration::ZERO, |at| at.0))
+    });
+    workloads.chain(scenario.faults.iter().map(|fault| fault.at().0)).max().unwrap_or_default()
+}
+
+async fn client(lab: &Lab) -> Result<Client> {
+    let kubeconfig = Kubeconfig::read_from(lab.kubeconfig()).context("the lab's kubeconfig")?;
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    Ok(Client::try_from(config)?)
+}
+
+async fn start_extender(lab: &Lab, policy: Policy) -> Result<Extender> {
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let options = headroom_extender::Options {
+        config: Config { policy, ..Config::default() },
+        kubeconfig: Some(lab.kubeconfig().to_owned()),
+        context: None,
+        listen: any_port,
+        admin_listen: any_port,
+    };
+    let (stop, stopped) = oneshot::channel();
+    let handle = headroom_extender::run(options, dropped(stopped)).await.context("failed to start the extender")?;
+    Ok(Extender { handle, stop })
+}
+
+/// Resolves when the sender is dropped: whoever forgets to stop a task stops it all the same.
+async fn dropped(stopped: oneshot::Receiver<()>) {
+    stopped.await.ok();
+}
+
+impl Running {
+    /// Waits a moment; gives the lab's state, and the outcome once the figures stand still or the time is up.
+    ///
+    /// # Errors
+    /// When the scheduler ended by itself.
+    pub async fn progress(&mut self) -> Result<(Report, Option<Outcome>)> {
+        tokio::time::sleep(POLL).await;
+        if self.scheduler.is_finished() {
+            (&mut self.scheduler).await.context("the scheduler panicked")??;
+            anyhow::bail!("the scheduler ended before the demo did");
+        }
+        let report = self.lab.report();
+        let settled = self.settle.settled(figures(&report), self.lab.clock().now());
+        let over = settled || tokio::time::Instant::now() >= self.deadline;
+        let outcome = if over { Some(self.outcome(report.clone(), settled).await?) } else { None };
+        Ok((report, outcome))
+    }
+
+    async fn outcome(&self, report: Report, settled: bool) -> Result<Outcome> {
+        let reasons = self.reasons().await?;
+        Ok(Outcome { mode: self.mode, report, reasons, settled })
+    }
+
+    /// The PodScheduled messages of the pods that are not bound.
+    async fn reasons(&self) -> Result<Vec<(String, usize)>> {
+        let unbound = ListParams::default().fields("spec.nodeName=");
+        let pods =
+            Api::<Pod>::all(self.client.clone()).list(&unbound).await.context("failed to list the waiting pods")?;
+        let mut histogram = BTreeMap::<String, usize>::new();
+        for pod in pods {
+            let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+            let scheduled = conditions.into_iter().find(|condition| condition.type_ == "PodScheduled");
+            let message = scheduled.and_then(|condition| condition.message.clone());
+            let message = message.unwrap_or_else(|| format!("{} not tried yet", pod.name_any()));
+            *histogram.entry(message).or_default() += 1;
+        }
+        Ok(histogram.into_iter().collect())
+    }
+
+    /// Who filters.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The running lab.
+    #[must_use]
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// The extender's URL prefix, where it runs.
+    #[must_use]
+    pub fn extender_url(&self) -> Option<String> {
+        self.extender.as_ref().map(Extender::url)
+    }
+
+    /// Stops the scheduler, the extender and the lab, in this order, and waits for each.
+    ///
+    /// # Errors
+    /// When one of them failed on the way.
+    pub async fn shutdown(self) -> Result<()> {
+        drop(self.stop_scheduler);
+        self.scheduler.await.context("the scheduler panicked")??;
+        if let Some(extender) = self.extender {
+            drop(extender.stop);
+            extender.handle.wait().await.context("the extender did not stop cleanly")?;
+        }
+        self.lab.shutdown().await;
+        Ok(())
+    }
+}
