@@ -38,7 +38,7 @@ pub fn node(identity: &Identity, readiness: Readiness, now: Time) -> Value {
                 { "type": "InternalDNS", "address": identity.name },
             ],
             "nodeInfo": {
-                "kubeletVersion": "v1.34.1-eks-1",
+                "kubeletVersion": "v1.35.0-eks-1",
                 "operatingSystem": "linux",
                 "architecture": identity.arch(),
                 "osImage": "Amazon Linux 2023",
@@ -142,7 +142,12 @@ fn labels(identity: &Identity) -> Map<String, Value> {
 fn resources(identity: &Identity, allocatable: bool) -> Map<String, Value> {
     let shape = if allocatable { identity.shape.allocatable(identity.max_pods) } else { identity.shape };
     let mut resources = Map::new();
-    resources.insert("cpu".into(), json!(format!("{}m", shape.cpu_milli)));
+    let cpu = if shape.cpu_milli.is_multiple_of(1000) {
+        (shape.cpu_milli / 1000).to_string()
+    } else {
+        format!("{}m", shape.cpu_milli)
+    };
+    resources.insert("cpu".into(), json!(cpu));
     resources.insert("memory".into(), json!(format!("{}Ki", shape.memory_bytes / 1024)));
     resources.insert("pods".into(), json!(identity.max_pods.to_string()));
     if let Some(count) = identity.branch_enis {
@@ -223,7 +228,10 @@ mod tests {
         assert_eq!(node["spec"]["providerID"], "aws:///us-west-2a/i-1");
         assert_eq!(node["metadata"]["labels"]["kubernetes.io/arch"], "arm64");
         assert_eq!(node["status"]["capacity"]["pods"], "58");
-        assert_eq!(node["status"]["allocatable"]["cpu"], "3920m");
+        assert_eq!(
+            (&node["status"]["capacity"]["cpu"], &node["status"]["allocatable"]["cpu"]),
+            (&json!("4"), &json!("3920m"))
+        );
         assert!(identity().shape.memory_bytes < Shape { cpu_milli: 0, memory_bytes: 8 << 30 }.memory_bytes);
     }
 
