@@ -74,8 +74,10 @@ pub(super) struct Demand {
 impl Subnet {
     pub(super) fn new(id: SubnetId, new: NewSubnet, now: Time) -> Subnet {
         let ledger = SubnetLedger::new(new.cidr);
-        let history = VecDeque::from([(now, ledger.free_ips())]);
-        Subnet { id, az: new.az, tags: new.tags, reservations: Vec::new(), ledger, history }
+        let mut subnet =
+            Subnet { id, az: new.az, tags: new.tags, reservations: Vec::new(), ledger, history: VecDeque::new() };
+        subnet.history.push_back((now, subnet.available_ips()));
+        subnet
     }
 
     pub(super) fn cidr(&self) -> Cidr {
@@ -84,6 +86,16 @@ impl Subnet {
 
     pub(super) fn free_ips(&self) -> Ips {
         self.ledger.free_ips()
+    }
+
+    #[cfg(test)]
+    pub(super) fn owner_of(&self, ip: Ipv4Addr) -> Option<&EniId> {
+        self.ledger.owner_of(ip)
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.ledger.iter().count()
     }
 
     /// Gives `eni` everything that it asks for, or nothing at all: EC2 never answers a request by half.
@@ -122,9 +134,23 @@ impl Subnet {
         }
     }
 
+    /// What `AvailableIpAddressCount` comes to: free addresses, those in `explicit` reservations among them and those in `prefix`
+    /// reservations not. AWS documents nothing about reservations here; moto counts so.
+    fn available_ips(&self) -> Ips {
+        let explicit = self.ledger.reservations().filter(|(_, kind)| *kind == ReservationKind::Explicit);
+        let unused = explicit.flat_map(|(block, _)| block.addresses()).filter(|ip| self.is_unused(*ip));
+        self.ledger.free_ips() + Ips(unused.map(|_| 1).sum())
+    }
+
+    fn is_unused(&self, ip: Ipv4Addr) -> bool {
+        let cidr = self.ledger.cidr();
+        let of_aws = ip.to_bits() - cidr.base().to_bits() < 4 || ip == cidr.last();
+        !of_aws && self.ledger.owner_of(ip).is_none()
+    }
+
     /// Notes the free addresses after a change at `now`, and forgets what is too old to be shown again.
     pub(super) fn note(&mut self, now: Time, lag: Duration) {
-        self.history.push_back((now, self.ledger.free_ips()));
+        self.history.push_back((now, self.available_ips()));
         while self.history.get(1).is_some_and(|(since, _)| *since + lag <= now) {
             self.history.pop_front();
         }
@@ -189,7 +215,14 @@ impl Vpc {
     ) -> Result<Reservation, ApiError> {
         let id = self.rng.id("scr");
         let subnet_state = self.subnet_mut(subnet)?;
-        let refused = |_| ApiError::invalid(format!("The CIDR '{cidr}' is not available in subnet '{subnet}'"));
+        let block = subnet_state.cidr();
+        let refused = |_| {
+            ApiError::invalid(if block.contains_cidr(cidr) {
+                format!("Reservation CIDR {cidr} has overlap with existing reserved CIDR block")
+            } else {
+                format!("Reservation CIDR should be within subnet CIDR block ({block})")
+            })
+        };
         subnet_state.ledger.reserve(cidr, kind).map_err(refused)?;
         let reservation = Reservation { id, cidr, kind };
         subnet_state.reservations.push(reservation.clone());

@@ -3,6 +3,7 @@
 mod eni;
 mod group;
 mod instance;
+mod invariants;
 mod subnet;
 
 use std::time::Duration;

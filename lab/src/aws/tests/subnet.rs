@@ -52,3 +52,20 @@ fn prefix_reservation_keeps_single_addresses_out() {
     assert!(prefixes.iter().all(|prefix| block.contains_cidr(*prefix)));
     assert_eq!(vpc.assign_prefixes(&eni.id, 1, at(10)).unwrap_err().code, "InsufficientCidrBlocks");
 }
+
+#[test]
+fn explicit_reservations_count_as_available_and_prefix_ones_do_not() {
+    let mut vpc = vpc();
+    let id = subnet(&mut vpc, "10.0.0.0/24", "us-west-2a");
+    let shown = |vpc: &Vpc| vpc.subnets(at(600)).next().unwrap().available_ips;
+    let reserve = |vpc: &mut Vpc, cidr: &str, kind| vpc.create_reservation(&id, Cidr::parse(cidr).unwrap(), kind, T0);
+    reserve(&mut vpc, "10.0.0.0/28", ReservationKind::Explicit).unwrap();
+    assert_eq!(shown(&vpc), Ips(251));
+    reserve(&mut vpc, "10.0.0.64/26", ReservationKind::Prefix).unwrap();
+    assert_eq!(shown(&vpc), Ips(187));
+    let message = |result: Result<_, crate::aws::ApiError>| result.map(drop).unwrap_err().message;
+    let overlap = message(reserve(&mut vpc, "10.0.0.64/28", ReservationKind::Prefix));
+    assert_eq!(overlap, "Reservation CIDR 10.0.0.64/28 has overlap with existing reserved CIDR block");
+    let outside = message(reserve(&mut vpc, "10.0.1.0/28", ReservationKind::Prefix));
+    assert_eq!(outside, "Reservation CIDR should be within subnet CIDR block (10.0.0.0/24)");
+}

@@ -87,7 +87,7 @@ pub(super) fn eni(vpc: &Vpc, eni: &Eni) -> Map {
         .text("availabilityZone", &eni.az)
         .text("availabilityZoneId", zone_id(&eni.az))
         .text("requesterManaged", eni.requester_managed)
-        .maybe("requesterId", eni.requester_managed.then_some("amazon-aws"))
+        .text("requesterId", if eni.requester_managed { "amazon-aws" } else { "AROAHEADROOMLABROLE00:lab" })
         .put("tagSet", tag_set(&eni.tags));
     let Some(instance) = eni.attachment.as_ref().map(|attachment| attachment.instance.clone()) else { return map };
     let Some(attachment) = attachment(eni) else { return map };

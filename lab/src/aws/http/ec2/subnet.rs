@@ -101,6 +101,5 @@ fn show_reservation(vpc: &Vpc, subnet: &SubnetId, reservation: &Reservation) -> 
         .text("cidr", reservation.cidr)
         .text("reservationType", kind)
         .text("ownerId", &vpc.config().account)
-        .text("description", "")
         .put("tagSet", tag_set(&Tags::new()))
 }
