@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::core::{Clock, Core};
-use crate::metrics::Verb;
+use crate::metrics::{Listener, Verb};
 use crate::wire::RequestError;
 
 /// A body that has not arrived by then never will: kube-scheduler's own timeout is 5 s by default.
@@ -59,12 +59,13 @@ pub fn admin(core: Arc<Core>) -> Router {
 /// Only what axum reserves for later.
 pub async fn serve(
     listener: TcpListener,
+    kind: Listener,
     core: Arc<Core>,
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let listener = listener.tap_io(move |stream| {
-        core.metrics.connected();
+        core.metrics.connected(kind);
         // Without it, the last segment of a reply waits for the client's delayed ACK.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::warn!(%error, "unable to set TCP_NODELAY");

@@ -33,7 +33,7 @@ pub struct Metrics {
     watch_errors: Family<Labels<2>, Counter>,
     /// Requests being answered.
     pub in_flight: Gauge<i64, AtomicI64>,
-    connections: Counter,
+    connections: Family<Labels<1>, Counter>,
     snapshot_nodes: Gauge<i64, AtomicI64>,
     snapshot_published: FloatGauge,
     claims: Gauge<i64, AtomicI64>,
@@ -54,6 +54,24 @@ impl Verb {
         match self {
             Verb::Filter => "filter",
             Verb::Prioritize => "prioritize",
+        }
+    }
+}
+
+/// Who connects where: kube-scheduler keeps one connection open, probes and scrapers come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// What kube-scheduler calls.
+    Extender,
+    /// `/livez`, `/readyz`, `/metrics`.
+    Admin,
+}
+
+impl Listener {
+    const fn label(self) -> &'static str {
+        match self {
+            Listener::Extender => "extender",
+            Listener::Admin => "admin",
         }
     }
 }
@@ -105,7 +123,7 @@ impl Metrics {
             watch_events: Family::default(),
             watch_errors: Family::default(),
             in_flight: Gauge::default(),
-            connections: Counter::default(),
+            connections: Family::default(),
             snapshot_nodes: Gauge::default(),
             snapshot_published: FloatGauge::default(),
             claims: Gauge::default(),
@@ -130,7 +148,7 @@ impl Metrics {
         to.register("watch_events", "Events received by kind", self.watch_events.clone());
         to.register("watch_errors", "Watch errors by kind", self.watch_errors.clone());
         to.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
-        to.register("connections", "Connections accepted", self.connections.clone());
+        to.register("connections", "Connections accepted by listener", self.connections.clone());
         to.register("snapshot_nodes", "Nodes in the snapshot", self.snapshot_nodes.clone());
         let published = "When the snapshot was published, Unix time";
         to.register_with_unit(
@@ -149,6 +167,9 @@ impl Metrics {
             for answer in ANSWERS.into_iter().chain(RequestError::LABELS) {
                 self.requests.get_or_create(&[("verb", verb.label()), ("answer", answer)]).inc_by(0);
             }
+        }
+        for listener in [Listener::Extender, Listener::Admin] {
+            self.connections.get_or_create(&[("listener", listener.label())]).inc_by(0);
         }
         for labels in ["now", "soon", "open"].map(|verdict| [("verdict", verdict), ("reason", "")]) {
             self.filter_nodes.get_or_create(&labels).inc_by(0);
@@ -238,8 +259,8 @@ impl Metrics {
     }
 
     /// A connection was accepted.
-    pub fn connected(&self) {
-        self.connections.inc();
+    pub fn connected(&self, listener: Listener) {
+        self.connections.get_or_create(&[("listener", listener.label())]).inc();
     }
 
     /// A snapshot was published at `now`, Unix time.

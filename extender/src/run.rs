@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::core::{Clock, Core};
+use crate::metrics::Listener;
 use crate::{http, writer};
 
 /// What `serve` needs beside the configuration.
@@ -106,9 +107,9 @@ where
     names.insert(watching.spawn(writer::write(events, Arc::clone(&core), clock)).id(), "writer".to_owned());
     let mut serving = JoinSet::new();
     let router = http::extender(Arc::clone(&core), clock);
-    let served = http::serve(listener, Arc::clone(&core), router, stopped());
+    let served = http::serve(listener, Listener::Extender, Arc::clone(&core), router, stopped());
     names.insert(serving.spawn(async { log_io(served.await) }).id(), "extender listener".to_owned());
-    let served = http::serve(admin, Arc::clone(&core), http::admin(Arc::clone(&core)), stopped());
+    let served = http::serve(admin, Listener::Admin, Arc::clone(&core), http::admin(Arc::clone(&core)), stopped());
     names.insert(serving.spawn(async { log_io(served.await) }).id(), "admin listener".to_owned());
     let drain = Duration::from_secs(core.config.http.drain_secs);
     let supervisor = Supervisor { watching, serving, names, stop, drain };

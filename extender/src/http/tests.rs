@@ -14,6 +14,7 @@ use super::{admin, extender, serve};
 use crate::config::Config;
 use crate::core::{Clock, Core};
 use crate::fixtures::{World, running};
+use crate::metrics::Listener;
 
 const TWO: &str = r#"{"Pod":{"metadata":{"uid":"u1"}},"Nodes":null,"NodeNames":["n1","full"]}"#;
 
@@ -115,7 +116,7 @@ async fn listen(core: Arc<Core>) -> Server {
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let router = extender(Arc::clone(&core), Clock::start());
-    let task = tokio::spawn(serve(listener, core, router, async { drop(stopped.await) }));
+    let task = tokio::spawn(serve(listener, Listener::Extender, core, router, async { drop(stopped.await) }));
     Server { addr, stop, task }
 }
 
