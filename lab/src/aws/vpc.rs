@@ -25,6 +25,8 @@ pub struct Vpc {
     pub(super) rng: Rng,
     pub(super) timers: Timers,
     pub(super) events: Vec<VpcEvent>,
+    /// The latest time that it has caught up with.
+    settled_at: Time,
     pub(super) subnets: BTreeMap<SubnetId, Subnet>,
     pub(super) enis: BTreeMap<EniId, Eni>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
@@ -76,6 +78,7 @@ impl Vpc {
             rng,
             timers: Timers::default(),
             events: Vec::new(),
+            settled_at: Time::ZERO,
             subnets: BTreeMap::new(),
             enis: BTreeMap::new(),
             instances: BTreeMap::new(),
@@ -112,14 +115,15 @@ impl Vpc {
         std::mem::take(&mut self.events)
     }
 
-    /// When something will happen by itself next.
+    /// When [`Vpc::advance`] has something to do: what a request has already brought about counts too.
     #[must_use]
     pub fn next_due(&self) -> Option<Time> {
-        self.timers.next_due()
+        if self.events.is_empty() { self.timers.next_due() } else { Some(self.settled_at) }
     }
 
     /// Catches up with `now`, so that a request between two calls of [`Vpc::advance`] sees what it would see in AWS.
     pub(super) fn settle(&mut self, now: Time) {
+        self.settled_at = self.settled_at.max(now);
         while let Some((at, timer)) = self.timers.pop_due(now) {
             match timer {
                 Timer::InstanceRunning(id) => self.instance_running(&id, at),

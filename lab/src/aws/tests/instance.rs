@@ -72,3 +72,14 @@ fn unknown_types_need_limits() {
     vpc.config.limits.insert("z99.large".into(), limits);
     vpc.run_instances(&launch("z99.large", &id, 1), T0).unwrap();
 }
+
+#[test]
+fn what_a_request_brings_about_is_due_at_once() {
+    let mut vpc = vpc();
+    let id = subnet(&mut vpc, "10.0.0.0/24", "us-west-2a");
+    let node = vpc.run_instances(&launch("c5.large", &id, 1), T0).unwrap().remove(0);
+    eni(&mut vpc, &id, 0);
+    assert_eq!(vpc.next_due(), Some(at(10)), "creating the ENI has let the instance boot");
+    assert!(matches!(&vpc.advance(at(10))[..], [VpcEvent::InstanceRunning { instance }] if instance.id == node));
+    assert_eq!(vpc.next_due(), None);
+}
