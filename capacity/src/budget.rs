@@ -8,7 +8,7 @@ pub use limits::DescribedType;
 
 use crate::instance::{InstanceLimits, LimitSource};
 use crate::settings::CniSettings;
-use crate::units::{Enis, IPS_PER_PREFIX, Ips};
+use crate::units::{Enis, IPS_PER_PREFIX, Ips, Prefixes};
 use crate::verdict::Reason;
 
 /// The unit in which an ENI takes addresses.
@@ -147,7 +147,7 @@ fn ipv4(facts: &NodeFacts<'_>, limits: &InstanceLimits) -> Ipv4Budget {
         max_enis,
         pod_enis,
         slots_per_eni,
-        ceiling: Ips(pod_enis.get() * slots_per_eni * mode.ips_per_slot()),
+        ceiling: Ips(pod_enis.get().saturating_mul(slots_per_eni).saturating_mul(mode.ips_per_slot())),
         max_pods: facts.max_pods,
         branch: branch_limit(limits, settings),
         source: limits.source,
@@ -170,5 +170,5 @@ fn branch_limit(limits: &InstanceLimits, settings: &CniSettings) -> Option<Enis>
 fn windows(facts: &NodeFacts<'_>, limits: &InstanceLimits) -> Ips {
     let slots = limits.ipv4_per_eni.saturating_sub(1);
     let prefixes = facts.windows_prefix_delegation && limits.supports_prefixes();
-    Ips(if prefixes { slots * IPS_PER_PREFIX } else { slots })
+    if prefixes { Prefixes(slots).ips() } else { Ips(slots) }
 }

@@ -70,7 +70,7 @@ impl InstanceLimits {
     /// (header of CNI `misc/eni-max-pods.txt`).
     #[must_use]
     pub fn default_max_pods(&self) -> u32 {
-        self.enis.get() * self.ipv4_per_eni.saturating_sub(1) + 2
+        self.enis.get().saturating_mul(self.ipv4_per_eni.saturating_sub(1)).saturating_add(2)
     }
 }
 

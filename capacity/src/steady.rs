@@ -38,12 +38,12 @@ pub fn steady(settings: &CniSettings, budget: &Ipv4Budget, pods: u32) -> Steady 
     let slots = if settings.provisioning_disabled { 0 } else { slots(&rules, budget.pod_enis, pods) };
     let pod_enis = slots.div_ceil(rules.slots_per_eni.max(1));
     let enis = if settings.custom_networking { pod_enis } else { pod_enis.max(1) };
-    let ips = slots * rules.ips_per_slot();
+    let ips = slots.saturating_mul(rules.mode.ips_per_slot());
     Steady {
         enis: Enis(enis),
         prefixes: Prefixes(if rules.mode == Mode::Prefix { slots } else { 0 }),
         ips_attached: Ips(ips),
-        subnet_ips: Ips(ips + enis),
+        subnet_ips: Ips(ips) + Ips(enis),
         node_subnet_ips: Ips(u32::from(settings.custom_networking)),
     }
 }
@@ -55,21 +55,22 @@ fn slots(rules: &PoolRules, pod_enis: Enis, pods: u32) -> u32 {
     if per_eni == 0 {
         return 0;
     }
-    let unit = rules.ips_per_slot();
+    let unit = rules.mode.ips_per_slot();
     let cap = pod_enis.get().saturating_mul(per_eni);
     let enough = rules.max_pods.div_ceil(unit);
+    let whole = |step: u32| enough.checked_next_multiple_of(step).unwrap_or(u32::MAX);
     let step = if rules.by_ips() || rules.mode == Mode::Prefix { 1 } else { per_eni };
 
-    let first = wanted(rules, 0).min(enough.next_multiple_of(per_eni)).min(cap);
+    let first = wanted(rules, 0).min(whole(per_eni)).min(cap);
     if first >= enough {
         return first;
     }
-    wanted(rules, pods).max(first).min(enough.next_multiple_of(step)).min(cap)
+    wanted(rules, pods).max(first).min(whole(step)).min(cap)
 }
 
 /// Slots that the targets ask for with `pods` pods, limits aside.
 fn wanted(rules: &PoolRules, pods: u32) -> u32 {
-    let unit = rules.ips_per_slot();
+    let unit = rules.mode.ips_per_slot();
     if rules.by_ips() {
         let minimum = rules.minimum_ips.div_ceil(unit);
         // Without WARM_IP_TARGET the pool stops at the minimum, however many pods wait.
@@ -80,6 +81,6 @@ fn wanted(rules: &PoolRules, pods: u32) -> u32 {
         Mode::SecondaryIp => (rules.warm_enis, rules.slots_per_eni, rules.slots_per_eni),
         Mode::Prefix => (rules.warm_prefixes, unit, 1),
     };
-    let blocks = if warm == 0 { pods / ips + 1 } else { pods.div_ceil(ips).saturating_add(warm) };
+    let blocks = if warm == 0 { (pods / ips).saturating_add(1) } else { pods.div_ceil(ips).saturating_add(warm) };
     blocks.saturating_mul(slots)
 }

@@ -18,10 +18,10 @@ impl Time {
         Time(millis)
     }
 
-    /// `secs` seconds after the epoch.
+    /// `secs` seconds after the epoch, saturating.
     #[must_use]
     pub const fn from_secs(secs: u64) -> Time {
-        Time(secs * 1000)
+        Time(secs.saturating_mul(1000))
     }
 
     /// Milliseconds since the epoch.

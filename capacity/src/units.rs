@@ -38,14 +38,16 @@ macro_rules! count {
 
         impl Add for $name {
             type Output = $name;
+
+            /// Saturates: a count that is too large to be true stays too large.
             fn add(self, rhs: $name) -> $name {
-                $name(self.0 + rhs.0)
+                $name(self.0.saturating_add(rhs.0))
             }
         }
 
         impl AddAssign for $name {
             fn add_assign(&mut self, rhs: $name) {
-                self.0 += rhs.0;
+                *self = *self + rhs;
             }
         }
 
@@ -90,10 +92,10 @@ count!(
 );
 
 impl Prefixes {
-    /// The addresses in these prefixes.
+    /// The addresses in these prefixes, saturating.
     #[must_use]
     pub const fn ips(self) -> Ips {
-        Ips(self.0 * IPS_PER_PREFIX)
+        Ips(self.0.saturating_mul(IPS_PER_PREFIX))
     }
 }
 

@@ -146,10 +146,10 @@ impl Block {
         self.is_prefix() == (mode == Mode::Prefix)
     }
 
-    /// The number of its addresses.
+    /// The number of its addresses, saturating for a /0.
     #[must_use]
     pub fn size(&self) -> Ips {
-        Ips(1 << (32 - u32::from(self.cidr.len())))
+        Ips(u32::try_from(self.cidr.size()).unwrap_or(u32::MAX))
     }
 
     /// Addresses with a record, in ascending order.
