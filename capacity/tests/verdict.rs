@@ -165,6 +165,38 @@ fn subnets_without_room() {
     assert_eq!(plain(&slots), Verdict::Never(Reason::SubnetExhausted));
 }
 
+/// CNI `tryAssignIPs`, `tryAssignPrefixes`: without discovery a refusal ends the step, before an ENI is made elsewhere.
+#[test]
+fn without_discovery_a_full_subnet_keeps_ipamd_from_the_next_one() {
+    let elsewhere = |attached: u32| Room::Known {
+        on_attached_ips: Ips(attached),
+        on_attached_prefixes: Prefixes(attached / 16),
+        for_new_eni_ips: Ips(4000),
+        for_new_eni_prefixes: Prefixes(200),
+    };
+    let mut half = c5(20, 20, 2);
+    half.free_slots = 8;
+    let off = CniSettings { subnet_discovery: false, ..CniSettings::default() };
+    // Free addresses in the subnet of the attached ENIs; more pods with discovery, and without.
+    for (attached, with, without) in [(8, 36, 36), (7, 35, 7), (1, 29, 1)] {
+        half.room = elsewhere(attached);
+        assert_eq!((plain(&half), ask(&half, &off)), (Verdict::Soon(Ips(with)), Verdict::Soon(Ips(without))));
+    }
+    half.room = elsewhere(0);
+    assert_eq!(plain(&half), Verdict::Soon(Ips(28)));
+    assert_eq!(ask(&half, &off), Verdict::Never(Reason::SubnetExhausted));
+    half.free_slots = 0;
+    assert_eq!(ask(&half, &off), Verdict::Soon(Ips(28)), "no slot to ask for, so a new ENI is next");
+
+    let prefixes = CniSettings { prefix_delegation: true, ..off };
+    let budget = budget_of("c5.xlarge", &prefixes, 250);
+    let mut full = NodeState { free_slots: 1, room: elsewhere(15), ..node(budget, 208, 208, 1, Room::Unknown) };
+    assert_eq!(ask(&full, &prefixes), Verdict::Never(Reason::SubnetExhausted), "the other subnet's room is no help");
+    full.room = elsewhere(0);
+    full.free_slots = 0;
+    assert_eq!(ask(&full, &prefixes), Verdict::Soon(Ips(42)));
+}
+
 #[test]
 fn prefix_mode_needs_aligned_blocks() {
     let (settings, _) = CniSettings::from_env([("ENABLE_PREFIX_DELEGATION", "true"), ("WARM_PREFIX_TARGET", "1")]);
@@ -319,7 +351,7 @@ fn reasons_are_distinct_and_well_formed() {
 
 fn any_settings() -> impl Strategy<Value = CniSettings> {
     let target = |most: u32| prop_oneof![3 => Just(None), 2 => (1..=most).prop_map(Some), 1 => Just(Some(u32::MAX))];
-    (0..3u32, target(20), target(80), 0..3u32, any::<[bool; 3]>()).prop_map(|(enis, warm, minimum, prefixes, flags)| {
+    (0..3u32, target(20), target(80), 0..3u32, any::<[bool; 4]>()).prop_map(|(enis, warm, minimum, prefixes, flags)| {
         CniSettings {
             warm_eni_target: enis,
             warm_ip_target: warm,
@@ -328,6 +360,7 @@ fn any_settings() -> impl Strategy<Value = CniSettings> {
             prefix_delegation: flags[0],
             manage_enis_non_schedulable: flags[1],
             custom_networking: flags[2],
+            subnet_discovery: flags[3],
             ..CniSettings::default()
         }
     })

@@ -183,8 +183,12 @@ impl<'a> Pool<'a> {
             }),
         };
         let reach = i64::from(self.node.total.get()).saturating_add(self.ips_in(slots));
-        let reachable = if self.node.free_slots > 0 { on_attached_ips } else { Ips::ZERO }
-            .max(if self.enis_left() > 0 { for_new_eni_ips } else { Ips::ZERO });
+        let new_eni = self.enis_left() > 0 && self.goes_on_to_new_eni(0);
+        let reachable = if self.node.free_slots > 0 { on_attached_ips } else { Ips::ZERO }.max(if new_eni {
+            for_new_eni_ips
+        } else {
+            Ips::ZERO
+        });
         let fragmented = self.budget.mode == Mode::Prefix && reachable.get() >= IPS_PER_PREFIX;
         Bound { reason: if fragmented { Reason::SubnetFragmented } else { Reason::SubnetExhausted }, reach }
     }
@@ -194,7 +198,15 @@ impl<'a> Pool<'a> {
     /// taken over everything that the first could still find, which also keeps the answer from falling when more is free.
     fn fill(&self, free: u32, new: impl Fn(u32) -> u64) -> u64 {
         let slots = self.node.free_slots;
-        (free.min(slots)..=slots).map(|filled| u64::from(filled) + new(filled)).min().unwrap_or(0)
+        let filled_with =
+            |filled: u32| u64::from(filled) + if self.goes_on_to_new_eni(filled) { new(filled) } else { 0 };
+        (free.min(slots)..=slots).map(filled_with).min().unwrap_or(0)
+    }
+
+    /// Whether ipamd makes an ENI once it has filled so many of the free slots. While one is left it asks for that first, and
+    /// where EC2 refuses it backs off, unless subnet discovery is on (CNI `tryAssignIPs`, `tryAssignPrefixes`).
+    fn goes_on_to_new_eni(&self, filled: u32) -> bool {
+        self.settings.subnet_discovery || filled == self.node.free_slots
     }
 
     /// Slots that ipamd asks for when it makes an ENI, all in one call: fewer are not tried (CNI `createENI`). Taken as if
