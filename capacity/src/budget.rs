@@ -109,8 +109,8 @@ pub struct Ipv4Budget {
 /// max_enis = min(the type's ENIs on the default card, MAX_ENI)
 /// pod_enis = max_enis − unmanaged − excluded
 ///            − 1 under custom networking: the primary ENI takes no new address
-///            − 1 for the trunk: attached, or to come (ENABLE_POD_ENI and not known to be unable to trunk); never the
-///              primary ENI's slot
+///            − 1 for the trunk: attached, or to come (ENABLE_POD_ENI and not known to be unable to trunk)
+///            never less than the primary ENI where it gives addresses
 /// ceiling  = pod_enis × (IPv4 per ENI − 1) × (16 in prefix mode)
 /// ```
 #[must_use]
@@ -137,9 +137,9 @@ fn ipv4(facts: &NodeFacts<'_>, limits: &InstanceLimits) -> Ipv4Budget {
     let max_enis = Enis(settings.max_eni.map_or(limits.enis.get(), |most| most.min(limits.enis.get())));
     let custom = Enis(u32::from(settings.custom_networking));
     let trunk = Enis(u32::from(facts.trunk_attached || trunk_to_come(limits, settings)));
-    let pod_enis = max_enis.saturating_sub(facts.unmanaged + facts.excluded + custom);
-    // The primary ENI is there before any trunk, and keeps its slot.
-    let pod_enis = if pod_enis > Enis(1) || !custom.is_zero() { pod_enis.saturating_sub(trunk) } else { pod_enis };
+    // The primary ENI is there before any other, and ipamd always manages it (CNI `setUnmanagedENIs`).
+    let primary = max_enis.saturating_sub(facts.excluded).min(Enis(1)).saturating_sub(custom);
+    let pod_enis = max_enis.saturating_sub(facts.unmanaged + facts.excluded + custom + trunk).max(primary);
     let slots_per_eni = limits.ipv4_per_eni.saturating_sub(1);
     Ipv4Budget {
         mode,

@@ -107,8 +107,28 @@ fn slots_that_give_no_pod_address() {
     held.unmanaged = Enis(2);
     held.excluded = Enis(1);
     assert_eq!(ipv4(&held).pod_enis, Enis(5));
-    held.unmanaged = Enis(20);
-    assert_eq!((ipv4(&held).pod_enis, ipv4(&held).ceiling), (Enis(0), Ips(0)));
+}
+
+/// CNI `setUnmanagedENIs` never takes the primary ENI: its addresses serve pods whatever else holds the slots.
+#[test]
+fn the_primary_eni_gives_addresses_beside_unmanaged_ones() {
+    let rows = [
+        // Variables, unmanaged, excluded, ENIs for pods.
+        (&[("MAX_ENI", "1")][..], 1, 0, 1),
+        (&[("MAX_ENI", "2")], 2, 0, 1),
+        (&[("MAX_ENI", "2"), ("ENABLE_POD_ENI", "true")], 1, 0, 1),
+        (&[("MAX_ENI", "2"), ("ENABLE_POD_ENI", "true")], 2, 0, 1),
+        (&[("MAX_ENI", "1"), ("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "true")], 1, 0, 0),
+        // The primary ENI may be the excluded one.
+        (&[("MAX_ENI", "1")], 0, 1, 0),
+    ];
+    for (env, unmanaged, excluded, pod_enis) in rows {
+        let settings = settings(env);
+        let mut held = facts(lookup("m5.large"), &settings);
+        (held.unmanaged, held.excluded) = (Enis(unmanaged), Enis(excluded));
+        let got = ipv4(&held);
+        assert_eq!((got.pod_enis, got.ceiling), (Enis(pod_enis), Ips(9 * pod_enis)), "{env:?} {unmanaged} {excluded}");
+    }
 }
 
 /// CNI `IsTrunkingCompatible`: a slot is kept for the trunk unless the type is known not to have one.
