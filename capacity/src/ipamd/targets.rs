@@ -67,15 +67,6 @@ impl PoolRules {
         self.warm_ips != 0 || self.minimum_ips != 0
     }
 
-    /// Addresses in one slot: 1, or 16 in prefix mode.
-    #[must_use]
-    pub const fn ips_per_slot(&self) -> u32 {
-        match self.mode {
-            Mode::SecondaryIp => 1,
-            Mode::Prefix => IPS_PER_PREFIX,
-        }
-    }
-
     /// Addresses missing to the IP targets; 0 where they are not set (CNI `datastoreTargetState`).
     #[must_use]
     pub fn short(&self, total: Ips, assigned: Ips) -> Ips {
@@ -152,7 +143,7 @@ impl PoolRules {
             Mode::SecondaryIp => self.warm_enis,
             Mode::Prefix => self.warm_prefixes,
         };
-        let ips_per_eni = self.slots_per_eni.saturating_mul(self.ips_per_slot());
+        let ips_per_eni = self.slots_per_eni.saturating_mul(self.mode.ips_per_slot());
         self.by_ips() || pool.available() >= warm.saturating_add(1).saturating_mul(ips_per_eni)
     }
 }
