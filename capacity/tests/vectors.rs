@@ -32,6 +32,7 @@ fn committed_sample() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the file is too large to be committed, and a test takes no arguments")]
 fn file_named_by_the_environment() {
     let Ok(path) = std::env::var("HEADROOM_VECTORS") else {
         println!("vectors: HEADROOM_VECTORS is not set, nothing more to replay");
