@@ -226,7 +226,7 @@ fn node_kinds_by_label_and_provider() {
     assert_eq!(kind(&[(OS, "linux")], fargate), NodeKind::Fargate);
     assert_eq!(kind(&[(OS, "linux")], "eks-hybrid:///eu-west-1/prod/mi-0123"), NodeKind::Hybrid);
     assert_eq!(kind(&[], "aws:///eu-west-1a/sagemaker/cluster/hyperpod-x"), NodeKind::Linux);
-    assert_eq!(NodeKind::from_labels(|_| None), NodeKind::Linux);
+    assert_eq!(NodeKind::from_node(|_| None, None), NodeKind::Linux);
 }
 
 #[test]

@@ -38,8 +38,8 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
         name,
         instance_type: label("node.kubernetes.io/instance-type"),
         zone: label("topology.kubernetes.io/zone"),
+        kind: NodeKind::from_node(|key| labels.get(key).map(String::as_str), raw.spec.provider_id.as_deref()),
         provider_id: raw.spec.provider_id.map(Arc::from),
-        kind: NodeKind::from_labels(|key| labels.get(key).map(String::as_str)),
         max_pods: count(status.capacity.as_ref(), "pods").unwrap_or(0),
         pod_enis: count(status.allocatable.as_ref(), crate::pod::POD_ENI),
         windows_ips: count(status.allocatable.as_ref(), crate::pod::WINDOWS_IP),
@@ -93,6 +93,16 @@ mod tests {
         assert_eq!((node.pod_enis, node.windows_ips), (Some(18), None));
         assert!(node.unschedulable && node.trunk_label);
         assert_eq!(node.annotations.keys().collect::<Vec<_>>(), ["k8s.amazonaws.com/eniConfig"]);
+    }
+
+    #[test]
+    fn the_provider_tells_what_the_labels_do_not() {
+        let kind = |labels: serde_json::Value, provider: &str| {
+            decode(json!({"metadata": {"name": "n", "labels": labels}, "spec": {"providerID": provider}})).kind
+        };
+        assert_eq!(kind(json!({}), "eks-hybrid:///eu-west-1/prod/mi-0123"), NodeKind::Hybrid);
+        assert_eq!(kind(json!({}), "aws:///eu-west-1a/i-1"), NodeKind::Linux);
+        assert_eq!(kind(json!({"eks.amazonaws.com/compute-type": "auto"}), "aws:///eu-west-1a/i-1"), NodeKind::Auto);
     }
 
     #[test]

@@ -16,17 +16,13 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
-    /// From a node's labels: `get("kubernetes.io/os")` and `get("eks.amazonaws.com/compute-type")` are asked.
+    /// From a node's labels, of which `get("kubernetes.io/os")` and `get("eks.amazonaws.com/compute-type")` are asked, and
+    /// where they say nothing from its `spec.providerID`: labels can be edited, and a node that has just registered may not
+    /// have them all. Fargate writes `aws:///<zone>/<id>/fargate-<host>`, EKS Hybrid Nodes
+    /// `eks-hybrid:///<region>/<cluster>/<mi-id>`.
     ///
     /// The compute types are those that the aws-node DaemonSet stays away from by its affinity (CNI Helm chart
     /// `aws-vpc-cni`, `values.yaml`).
-    pub fn from_labels<'a>(get: impl Fn(&str) -> Option<&'a str>) -> NodeKind {
-        NodeKind::from_node(get, None)
-    }
-
-    /// From a node's labels, and where they say nothing from its `spec.providerID`: labels can be edited, and a node that has
-    /// just registered may not have them all. Fargate writes `aws:///<zone>/<id>/fargate-<host>`, EKS Hybrid Nodes
-    /// `eks-hybrid:///<region>/<cluster>/<mi-id>`.
     pub fn from_node<'a>(get: impl Fn(&str) -> Option<&'a str>, provider_id: Option<&str>) -> NodeKind {
         match get("eks.amazonaws.com/compute-type") {
             Some("fargate") => return NodeKind::Fargate,
