@@ -294,6 +294,8 @@ fn combinations_that_do_not_do_what_they_say() {
     assert_eq!(parse(&[("MINIMUM_IP_TARGET", "10"), ("WARM_IP_TARGET", "2")]).1, [""; 0]);
     assert_eq!(parse(&[("ENABLE_IPv4", "true"), ("ENABLE_IPv6", "true")]).1, ["ENABLE_IPv6=true", "ENABLE_IPv6=true"]);
     assert_eq!(parse(&[("ENABLE_IPv4", "false")]).1, ["ENABLE_IPv4=false"]);
+    assert_eq!(parse(&[("ENABLE_IPv4", "yes")]).1, ["ENABLE_IPv4=yes"], "not a boolean, and the default is false");
+    assert_eq!(parse(&[("ENABLE_IPv4", "")]).1, ["ENABLE_IPv4="]);
     let (_, problems) = CniSettings::from_env([("MINIMUM_IP_TARGET", "10")]);
     assert!(problems[0].effect.contains("set WARM_IP_TARGET to 1 or more"), "{}", problems[0].effect);
 }

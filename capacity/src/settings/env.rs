@@ -113,8 +113,8 @@ impl Env<'_> {
                 "without WARM_IP_TARGET the pool stops growing at this number of addresses: set WARM_IP_TARGET to 1 or more",
             );
         }
-        // CNI `isConfigValid`.
-        let ipv4 = self.values.get("ENABLE_IPv4").and_then(|value| parse_bool(value));
+        // CNI `isConfigValid`. `isIPv4Enabled` takes what is not a boolean for false.
+        let ipv4 = self.values.get("ENABLE_IPv4").map(|value| parse_bool(value) == Some(true));
         match (settings.ipv6, ipv4) {
             (true, Some(true)) => self.problem("ENABLE_IPv6", "together with ENABLE_IPv4: ipamd does not start"),
             (false, Some(false)) => self.problem("ENABLE_IPv4", "without ENABLE_IPv6: ipamd does not start"),
