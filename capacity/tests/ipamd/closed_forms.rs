@@ -89,11 +89,10 @@ proptest! {
         pods in prop_oneof![0..20_u32, 0..120_u32],
         seed in any::<u64>(),
     ) {
-        let standard = limits.enis.get() * (limits.ipv4_per_eni - 1) + 2;
         // With several warm prefixes a step depends on how many prefixes the pods left free.
         let scatters = settings.warm_prefix_target > 1 && settings.prefix_delegation;
         let luck = Some(seed).filter(|_| !scatters);
-        check(limits, &settings, max_pods.unwrap_or(standard), pods, luck);
+        check(limits, &settings, max_pods.unwrap_or_else(|| limits.default_max_pods()), pods, luck);
     }
 }
 
