@@ -68,11 +68,13 @@ pub enum Room {
     Unknown,
     /// What the subnets that this node can use still hold.
     Known {
-        /// Free addresses in the subnets of ENIs that have a free slot.
+        /// Free addresses in the subnets of ENIs that have a free slot: of each subnet no more than those slots can hold, since
+        /// an ENI takes addresses from its own subnet only.
         on_attached_ips: Ips,
-        /// Free aligned /28s there.
+        /// Free aligned /28s there, of each subnet no more than those slots.
         on_attached_prefixes: Prefixes,
-        /// The largest number of free addresses in one subnet that a new ENI could be made in.
+        /// Free addresses in the best subnet that a new ENI could be made in: the one with most, in prefix mode the one with
+        /// most free /28s. Where ipamd tries another one first, it comes to this one in the same step (CNI `createENI`).
         for_new_eni_ips: Ips,
         /// Free aligned /28s in that subnet.
         for_new_eni_prefixes: Prefixes,
@@ -96,7 +98,7 @@ pub struct NodeState {
     pub claims: Ips,
     /// ENIs attached that take pod addresses.
     pub pod_enis: Enis,
-    /// Free slots on attached ENIs, in units of the mode.
+    /// Free slots on attached ENIs that take pod addresses, in units of the mode.
     pub free_slots: u32,
     /// Room in the subnets.
     pub room: Room,
