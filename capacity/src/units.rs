@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::iter::Sum;
-use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Sub};
 
 /// Addresses in one /28 prefix, the unit in which EC2 delegates prefixes to an ENI.
 pub const IPS_PER_PREFIX: u32 = 16;
@@ -55,12 +55,6 @@ macro_rules! count {
             type Output = $name;
             fn sub(self, rhs: $name) -> $name {
                 $name(self.0 - rhs.0)
-            }
-        }
-
-        impl SubAssign for $name {
-            fn sub_assign(&mut self, rhs: $name) {
-                self.0 -= rhs.0;
             }
         }
 
