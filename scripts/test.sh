@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every test: the workspace's, the capacity model against the CNI's own Go packages, the lab against boto3 and moto.
+# Every test: the workspace's, those beside the real kube-scheduler among them; the capacity model against the CNI's own Go
+# packages; the lab against boto3 and moto.
 # What a test needs beyond Rust, Go and Python is built or installed by package name into $HEADROOM_CACHE
 # (default ~/.cache/headroom), which a second run reuses.
 set -euo pipefail
@@ -15,6 +16,8 @@ step() { printf '\n==> %s (%ss since the start)\n' "$*" "$SECONDS"; }
 
 step "the CNI's own packages against the capacity model"
 capacity/oracle/check.sh
+step "etcd, kube-apiserver and kube-scheduler for the tests that need them"
+load-tests/control-plane/build.sh
 step "the workspace's tests"
 cargo test --locked --workspace
 step "the lab against boto3, with moto as second opinion"

@@ -23,14 +23,14 @@ struct Args {
     /// A bundled scenario's name or a scenario file; `headroom-lab list` names the bundled ones.
     #[arg(long, default_value = "r4-c5-xlarge")]
     scenario: String,
-    /// Lab seconds per real second.
-    #[arg(long, default_value_t = 10.0, value_parser = speed)]
-    speed: f64,
+    /// Lab seconds per real second; without it, the scenario's.
+    #[arg(long, value_parser = speed)]
+    speed: Option<f64>,
     /// Which nodes the extender offers: only those with an IP at hand, or also those that will have one within seconds.
     #[arg(long, value_enum, default_value_t = PolicyArg::Soon)]
     policy: PolicyArg,
-    /// Real seconds after which a run ends even if its figures still move.
-    #[arg(long, default_value_t = 28)]
+    /// Lab seconds after which a run ends even if its figures still move.
+    #[arg(long, default_value_t = 290)]
     time_limit_secs: u64,
     /// Keep the lab with Headroom in the path running after the summary, until Ctrl-C.
     #[arg(long)]
@@ -81,8 +81,9 @@ async fn run(args: &Args) -> Result<()> {
         PolicyArg::Now => Policy::Now,
         PolicyArg::Soon => Policy::Soon,
     };
-    let options = Options { rate: Some(args.speed), policy, time_limit: Duration::from_secs(args.time_limit_secs) };
-    eprintln!("{}\nclock: {} lab seconds a second\n", scenario.description.trim(), args.speed);
+    let rate = args.speed.unwrap_or(scenario.clock.rate);
+    let options = Options { rate, policy, time_limit: Duration::from_secs(args.time_limit_secs) };
+    eprintln!("{}\nclock: {rate} lab seconds a second\n", scenario.description.trim());
 
     eprintln!("1. plain scheduling: the scheduler knows CPU, memory and max-pods, not IPs");
     let (running, plain) = watch(demo::start(scenario.clone(), Mode::Plain, &options).await?).await?;

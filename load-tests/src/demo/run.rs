@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use headroom_capacity::time::Time;
 use headroom_extender::config::{Config, Policy};
 use headroom_lab::Lab;
 use headroom_lab::scenario::Scenario;
@@ -27,11 +28,11 @@ const POLL: Duration = Duration::from_millis(250);
 /// How a demo runs.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Lab seconds per real second; left out, the scenario's.
-    pub rate: Option<f64>,
+    /// Lab seconds per real second.
+    pub rate: f64,
     /// The extender's policy.
     pub policy: Policy,
-    /// Real time after which a run ends even if its figures still move.
+    /// Lab time after which a run ends even if its figures still move.
     pub time_limit: Duration,
 }
 
@@ -44,7 +45,7 @@ pub struct Running {
     stop_scheduler: oneshot::Sender<()>,
     scheduler: JoinHandle<Result<()>>,
     settle: Settle<Figures>,
-    deadline: tokio::time::Instant,
+    deadline: Time,
 }
 
 impl fmt::Debug for Running {
@@ -70,7 +71,7 @@ impl Extender {
 /// When the lab or the extender does not come up.
 pub async fn start(scenario: Scenario, mode: Mode, options: &Options) -> Result<Running> {
     let quiet_from = last_change(&scenario);
-    let lab_options = headroom_lab::Options { rate: options.rate, ..headroom_lab::Options::default() };
+    let lab_options = headroom_lab::Options { rate: Some(options.rate), ..headroom_lab::Options::default() };
     let lab = Lab::start(scenario, lab_options).await.context("failed to start the lab")?;
     let client = client(&lab).await?;
     let extender = match mode {
@@ -82,7 +83,7 @@ pub async fn start(scenario: Scenario, mode: Mode, options: &Options) -> Result<
         scheduler::Options { extender: extender.as_ref().map(Extender::url), clock: lab.clock().clone() };
     let scheduler = tokio::spawn(scheduler::run(client.clone(), scheduler_options, dropped(stopped)));
     let settle = Settle::new(lab.clock().now() + quiet_from);
-    let deadline = tokio::time::Instant::now() + options.time_limit;
+    let deadline = lab.clock().now() + options.time_limit;
     Ok(Running { lab, mode, client, extender, stop_scheduler, scheduler, settle, deadline })
 }
 
@@ -145,7 +146,7 @@ impl Running {
         }
         let report = self.lab.report();
         let settled = self.settle.settled(figures(&report), self.lab.clock().now());
-        let over = settled || tokio::time::Instant::now() >= self.deadline;
+        let over = settled || self.lab.clock().now() >= self.deadline;
         let outcome = if over { Some(self.outcome(report.clone(), settled).await?) } else { None };
         Ok((report, outcome))
     }

@@ -126,7 +126,7 @@ impl NodeInfo {
     /// pods, so that pods without requests spread too, as `PodTopologySpread`'s defaults make them.
     pub(super) fn score(&self, request: Resources) -> u64 {
         let wanted = self.used().plus(request);
-        let free = |used: u64, of: u64| if of == 0 { 0 } else { of.saturating_sub(used) * 100 / of };
+        let free = |used: u64, of: u64| (of.saturating_sub(used) * 100).checked_div(of).unwrap_or(0);
         (free(wanted.cpu_milli, self.allocatable.cpu_milli)
             + free(wanted.memory_bytes, self.allocatable.memory_bytes)
             + free(wanted.pods, self.allocatable.pods))
