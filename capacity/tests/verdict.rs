@@ -312,7 +312,7 @@ fn explains_in_numbers() {
     let expected = "\
 now = 56 attached − 52 assigned − 1 cooling − 2 waiting − 1 claimed = 0
 limit = 4 ENIs × 14 IPs = 56, max-pods 58
-one more pod needs 57 attached:
+for one more pod the pool must reach 57 IPs; it can reach, by
   instance_ip_limit         56  stops here
   max_pods                  58
   provisioning_disabled    any
@@ -389,11 +389,22 @@ prop_compose! {
         back_off in prop::bool::weighted(0.1),
     ) -> (NodeState, CniSettings) {
         let (total, assigned, cooling, waiting, claims) = pool;
-        let mut node = node(budget_of(name, &settings, max_pods), total, assigned, shape.0, room);
+        let budget = budget_of(name, &settings, max_pods);
+        // Whatever is assigned or cooling is attached, and a prefix is attached as a whole.
+        let total = total.max(assigned + cooling).next_multiple_of(unit(budget));
+        let mut node = node(budget, total, assigned, shape.0, room);
         (node.cooling, node.waiting, node.claims) = (Ips(cooling), Ips(waiting), Ips(claims));
         (node.free_slots, node.cordoned) = (shape.1, cordoned);
         node.back_off_until = back_off.then_some(NOW);
         (node, settings)
+    }
+}
+
+/// The addresses that come at once.
+fn unit(budget: Budget) -> u32 {
+    match budget {
+        Budget::Ipv4(budget) => budget.mode.ips_per_slot(),
+        other => panic!("{other:?} is not IPv4"),
     }
 }
 
@@ -411,7 +422,7 @@ fn improved(node: &NodeState, what: usize, by: u32) -> NodeState {
     let mut better = node.clone();
     let less = |count: Ips| count.saturating_sub(Ips(by));
     match what {
-        0 => better.total += Ips(by),
+        0 => better.total += Ips(by * unit(node.budget)),
         1 => better.assigned = less(better.assigned),
         2 => better.cooling = less(better.cooling),
         3 => better.waiting = less(better.waiting),

@@ -32,6 +32,8 @@ pub(super) fn estimate(budget: Budget, settings: &CniSettings, pool: Pool) -> No
     let (total, pod_enis, free_slots) = match &budget {
         Budget::Ipv4(ipv4) => {
             let rest = steady(settings, ipv4, pool.assigned);
+            // A prefix is attached as a whole.
+            let proven = Ips(proven.get().next_multiple_of(ipv4.mode.ips_per_slot()));
             let total = proven.max(rest.ips_attached).min(ipv4.ceiling);
             let per_eni = ipv4.slots_per_eni * ipv4.mode.ips_per_slot();
             let enis = Enis(total.get().div_ceil(per_eni.max(1))).max(rest.enis).min(ipv4.pod_enis);
