@@ -15,7 +15,7 @@ use crate::time::Time;
 /// ```text
 /// now = 56 attached − 52 assigned − 1 cooling − 2 waiting − 1 claimed = 0
 /// limit = 4 ENIs × 14 IPs = 56, max-pods 58
-/// one more pod needs 57 attached:
+/// for one more pod the pool must reach 57 IPs; it can reach, by
 ///   instance_ip_limit      56  stops here
 ///   max_pods               58
 ///   …
@@ -60,10 +60,14 @@ fn pool(pool: &Pool<'_>, node: &NodeState, budget: &Ipv4Budget) -> Result<String
     }
 
     let needed = pool.needed(node.claims);
-    writeln!(text, "\none more pod needs {needed} attached:")?;
+    writeln!(text, "\nfor one more pod the pool must reach {needed} IPs; it can reach, by")?;
     let mut stopped = false;
     for bound in pool.bounds(node.claims) {
-        let reach = if bound.reach == ANY { "any".to_owned() } else { bound.reach.to_string() };
+        let reach = match bound.reach {
+            ANY => "any".to_owned(),
+            0 => "none".to_owned(),
+            reach => reach.to_string(),
+        };
         let stops = !stopped && bound.reach < needed;
         stopped |= stops;
         writeln!(text, "  {:<22}{reach:>6}{}", bound.reason.label(), if stops { "  stops here" } else { "" })?;
