@@ -17,8 +17,9 @@ use futures::{Stream, StreamExt as _};
 use headroom_lab::clock::Clock;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::{WatchStreamExt as _, watcher};
-use kube::{Client, ResourceExt as _};
+use kube::{Client, Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
 
 use extender::Extender;
@@ -45,6 +46,7 @@ enum Change {
 /// The scheduler's cache and queue.
 struct Scheduler {
     client: Client,
+    recorder: Recorder,
     clock: Clock,
     extender: Option<Extender>,
     nodes: BTreeMap<String, NodeInfo>,
@@ -60,7 +62,9 @@ struct Scheduler {
 /// When a watch ends for good; a single pod's failure is logged and the pod tried again.
 pub async fn run(client: Client, options: Options, stop: impl Future<Output = ()>) -> Result<()> {
     let mut changes = std::pin::pin!(watch(client.clone()));
+    let reporter = Reporter { controller: "default-scheduler".to_owned(), instance: None };
     let mut scheduler = Scheduler {
+        recorder: Recorder::new(client.clone(), reporter),
         client,
         clock: options.clock,
         extender: options.extender.as_deref().map(Extender::new),
@@ -235,12 +239,22 @@ impl Scheduler {
         Ok(())
     }
 
-    /// PodScheduled=False with the message, patched only when it changed, as `handleSchedulingFailure` does.
+    /// PodScheduled=False and a FailedScheduling event with the message, only when it changed, as `handleSchedulingFailure` does.
     async fn report_unschedulable(&mut self, uid: &str, pod: &Pod, message: &str) {
         let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
         let mut shown = conditions.filter(|condition| condition.type_ == "PodScheduled");
         if shown.any(|condition| condition.status == "False" && condition.message.as_deref() == Some(message)) {
             return;
+        }
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "FailedScheduling".to_owned(),
+            note: Some(message.to_owned()),
+            action: "Scheduling".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &pod.object_ref(&())).await {
+            tracing::warn!(pod = pod.name_any(), %error, "unable to write an event");
         }
         let condition =
             json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
