@@ -275,7 +275,8 @@ impl Index {
         let Some(name) = entry.node.as_ref().filter(|_| entry.stage.holds() && entry.demand != Demand::None) else {
             return;
         };
-        let failing = (entry.stage == Stage::Waiting).then(|| self.failures.get(uid).copied()).flatten();
+        let refused = entry.stage == Stage::Waiting && entry.demand == Demand::PodIp;
+        let failing = refused.then(|| self.failures.get(uid).copied()).flatten();
         let node = self.node(name);
         node.count(entry.demand, entry.stage == Stage::Assigned, 1);
         match failing {

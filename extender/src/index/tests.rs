@@ -106,6 +106,17 @@ fn evidence_may_come_before_its_pod_and_old_evidence_counts_for_nothing() {
 }
 
 #[test]
+fn a_pod_that_waits_for_its_branch_eni_says_nothing_about_pod_ips() {
+    let mut world = World::with(&[("n1", "c5.xlarge")]);
+    let branch = Pod { demand: Demand::BranchEni, ..waiting("a", "n1") };
+    world.pod(branch.clone());
+    world.no_ip("a");
+    assert_eq!(world.room("n1"), 56);
+    world.pod(branch);
+    assert_eq!(world.room("n1"), 56, "nor when its status changes while it waits");
+}
+
+#[test]
 fn a_nominated_pod_is_counted_where_it_is_nominated_until_it_is_bound() {
     let mut world = World::with(&[("n1", "c5.xlarge"), ("n2", "c5.xlarge")]);
     world.pod(Pod { nominated_node: Some("n1".into()), priority: 9, ..pod("a") });
