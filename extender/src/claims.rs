@@ -19,7 +19,7 @@ use crate::config;
 pub enum Outcome {
     /// It is bound, and the snapshot counts it; or it is gone.
     Settled(PodUid),
-    /// It is nominated to this node, which kube-scheduler does from 1.35 on while a bind waits for volumes or permits.
+    /// It is nominated to this node and has not failed: kube-scheduler does so from 1.35 on while a bind waits for volumes or permits.
     Nominated(PodUid, Arc<str>),
     /// It carries a failed scheduling attempt.
     Failed {
@@ -172,17 +172,17 @@ impl Claims {
     }
 
     fn collapse(&mut self, uid: &PodUid, node: &str) {
-        let Some(claim) = self.by_pod.get_mut(uid) else { return };
-        let (kept, others) = std::mem::take(&mut claim.nodes).into_iter().partition(|claimed| &**claimed == node);
+        // Not offered by us: from before this answer, or of an attempt that did not ask.
+        let Some(claim) = self.by_pod.get_mut(uid).filter(|claim| claim.nodes.iter().any(|held| &**held == node))
+        else {
+            return;
+        };
+        let (kept, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut claim.nodes).into_iter().partition(|held| &**held == node);
         claim.nodes = kept;
         let demand = claim.claimant.demand;
-        let others: Vec<Arc<str>> = others;
         for other in &others {
             self.give_back(other, demand);
-        }
-        // Not offered by us: the snapshot counts it as a nominee there.
-        if self.by_pod.get(uid).is_some_and(|claim| claim.nodes.is_empty()) {
-            self.release(uid);
         }
     }
 

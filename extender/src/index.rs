@@ -231,21 +231,13 @@ impl Index {
             self.leave(&uid, before, stage.holds(), now);
         }
         match (stage, &nominated, pod.schedule_failure) {
-            (Stage::Pending, Some(node), None) => self.outcomes.push(Outcome::Nominated(uid.clone(), Arc::clone(node))),
-            (Stage::Pending, None, Some(failure)) => self.outcomes.push(Outcome::Failed {
+            // A pod that has failed may be nominated by that attempt, while its claim is of a later one.
+            (Stage::Pending, _, Some(failure)) => self.outcomes.push(Outcome::Failed {
                 uid: uid.clone(),
                 resource_version: pod.resource_version,
                 failure,
             }),
-            (Stage::Pending, Some(node), Some(failure)) => {
-                // A failed attempt that found victims nominates; a bind that waits nominates too, and then its claim stays.
-                self.outcomes.push(Outcome::Nominated(uid.clone(), Arc::clone(node)));
-                self.outcomes.push(Outcome::Failed {
-                    uid: uid.clone(),
-                    resource_version: pod.resource_version,
-                    failure,
-                });
-            }
+            (Stage::Pending, Some(node), None) => self.outcomes.push(Outcome::Nominated(uid.clone(), Arc::clone(node))),
             (Stage::Pending, None, None) => {}
             _ => {
                 if before.is_none_or(|before| before.stage == Stage::Pending) {

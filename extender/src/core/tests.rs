@@ -31,6 +31,8 @@ enum Step {
     Bind { pod: usize, choice: usize },
     /// The attempt fails after filter; `message` is one of a few texts.
     Fail { pod: usize, message: u64 },
+    /// A failed attempt found victims: kube-scheduler nominates the pod to their node.
+    Nominate { pod: usize, node: usize },
     /// Somebody changes a pending pod: an update that means nothing.
     Touch { pod: usize },
     /// kubelet reports the IP.
@@ -49,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (pod(), any::<bool>()).prop_map(|(pod, lagging)| Step::Ask { pod, lagging }),
         6 => (pod(), pod()).prop_map(|(pod, choice)| Step::Bind { pod, choice }),
         2 => (pod(), 1..4_u64).prop_map(|(pod, message)| Step::Fail { pod, message }),
+        2 => (pod(), 0..NODES.len()).prop_map(|(pod, node)| Step::Nominate { pod, node }),
         1 => pod().prop_map(|pod| Step::Touch { pod }),
         2 => pod().prop_map(|pod| Step::Report { pod }),
         2 => (pod(), any::<bool>()).prop_map(|(pod, deleted)| Step::End { pod, deleted }),
@@ -222,6 +225,12 @@ impl Model {
                     self.fail(at, message);
                 }
             }
+            Step::Nominate { pod, node } => {
+                let failed = |truth: &Truth| truth.is_pending() && truth.object.schedule_failure.is_some();
+                if let Some(at) = self.pick(pod, failed) {
+                    self.update(at, |pod| pod.nominated_node = Some(NODES[node].0.into()));
+                }
+            }
             Step::Touch { pod } => {
                 if let Some(at) = self.pick(pod, |truth| truth.object.node.is_none()) {
                     self.update(at, |_| {});
@@ -273,6 +282,11 @@ proptest! {
             }
         }
         // Nothing leaks: once all is seen and cooled, what is free is offered again, one node to each pod.
+        for at in 0..PODS {
+            if model.pods[at].object.nominated_node.is_some() {
+                model.update(at, |pod| pod.nominated_node = None);
+            }
+        }
         model.wait(61_000);
         model.core.config.answer.pods_in_flight = 16;
         let free: usize = NODES.iter().map(|(name, _, ips)| ips - model.used().get(name).copied().unwrap_or(0)).sum();
