@@ -110,10 +110,16 @@ impl Claims {
         })
     }
 
+    /// The nodes that the pod holds a claim on.
+    #[must_use]
+    pub fn held_by(&self, uid: &PodUid) -> &[Arc<str>] {
+        self.by_pod.get(uid).map_or(&[], |claim| &claim.nodes)
+    }
+
     /// Whether the pod holds a claim on `node`.
     #[must_use]
     pub fn holds(&self, uid: &PodUid, node: &str) -> bool {
-        self.by_pod.get(uid).is_some_and(|claim| claim.nodes.iter().any(|claimed| &**claimed == node))
+        self.held_by(uid).iter().any(|claimed| &**claimed == node)
     }
 
     /// Claims one address on each of `nodes`, in place of any earlier claim of the pod.

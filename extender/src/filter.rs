@@ -121,13 +121,14 @@ fn without_growth(view: &NodeView) -> Reason {
     if view.state.cooling.is_zero() { Reason::PoolNotGrowing } else { Reason::CoolingDown }
 }
 
-/// Decides for all `names`. The claims must not hold one of this pod.
+/// Decides for all `names`. A claim that the pod itself holds takes nothing from it.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&str], config: &Config) -> Answer {
     if pod.claimant.demand == Demand::None {
         return Answer { decision: Decision::All, rooms: Vec::new(), claim: Vec::new() };
     }
-    let rooms: Vec<Room> = names.iter().map(|name| room_of(snapshot, claims, pod, name, config)).collect();
+    let own = claims.held_by(&pod.claimant.uid);
+    let rooms: Vec<Room> = names.iter().map(|name| room_of(snapshot, claims, own, pod, name, config)).collect();
     let mut passing: Vec<usize> = (0..names.len()).filter(|&at| !matches!(rooms[at], Room::Closed(_))).collect();
     if passing.is_empty() && !names.is_empty() {
         let reasons =
@@ -145,7 +146,14 @@ pub fn decide(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&s
     Answer { decision: Decision::Some(passing), rooms, claim }
 }
 
-fn room_of(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, name: &str, config: &Config) -> Room {
+fn room_of(
+    snapshot: &Snapshot,
+    claims: &Claims,
+    own: &[Arc<str>],
+    pod: &Candidate,
+    name: &str,
+    config: &Config,
+) -> Room {
     let demand = pod.claimant.demand;
     let Some(view) = snapshot.nodes.get(name) else {
         return match config.failure.on_unknown_node {
@@ -161,7 +169,8 @@ fn room_of(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, name: &str, co
             && !claims.holds(&nominee.uid, name)
     });
     let nominated = u32::try_from(nominated.count()).unwrap_or(u32::MAX);
-    room(view, slots, claims.on(name, demand).saturating_add(nominated), config)
+    let own = u32::from(own.iter().any(|held| &**held == name));
+    room(view, slots, claims.on(name, demand).saturating_sub(own).saturating_add(nominated), config)
 }
 
 /// How many nodes to offer: each costs a claim until the pod is seen, so a short supply is spread over the pods in flight.

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::Core;
 use crate::config::Config;
-use crate::fixtures::{World, pod};
+use crate::fixtures::{World, pod, running};
 
 /// Pod IPs that these types can attach: ENIs x (IPv4 per ENI - 1).
 const NODES: [(&str, &str, usize); 3] = [("n1", "t3.nano", 2), ("n2", "t3.micro", 2), ("n3", "t3.small", 9)];
@@ -297,6 +297,20 @@ proptest! {
         let offered = pending.iter().filter(|&&at| model.pods[at].offered.is_some()).count();
         prop_assert_eq!(offered, free.min(pending.len()));
     }
+}
+
+#[test]
+fn a_pods_own_claim_does_not_lower_its_scores() {
+    let core = Core::new(Config::parse("answer: {pods_in_flight: 1}").unwrap());
+    let mut world = World::with(&[("n1", "t3.nano"), ("n2", "t3.nano")]);
+    world.pod(running("a", "n1"));
+    core.publish(world.snapshot(), &[], world.now);
+    let body = br#"{"Pod":{"metadata":{"uid":"u"}},"NodeNames":["n1","n2"]}"#;
+    let scores = || String::from_utf8(core.prioritize(body, world.now)).unwrap();
+    let before = scores();
+    assert!(!before.contains(r#""Score":0"#), "{before}");
+    assert!(String::from_utf8(core.filter(body, world.now)).unwrap().contains(r#""NodeNames":["n1","n2"]"#));
+    assert_eq!(scores(), before);
 }
 
 #[test]
