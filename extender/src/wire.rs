@@ -86,7 +86,7 @@ impl RequestError {
 /// # Errors
 /// When it is not JSON, has no node names or no pod UID.
 pub fn decode(body: &[u8]) -> Result<Args<'_>, RequestError> {
-    let args: Args<'_> = serde_json::from_slice(body).map_err(|error| RequestError::Malformed(error.to_string()))?;
+    let args: Args<'_> = serde_json::from_slice(body).map_err(malformed)?;
     if args.names.is_none() {
         return Err(if args.has_nodes { RequestError::NodesInsteadOfNames } else { RequestError::NoNames });
     }
@@ -94,6 +94,19 @@ pub fn decode(body: &[u8]) -> Result<Args<'_>, RequestError> {
         return Err(RequestError::NoUid);
     }
     Ok(args)
+}
+
+/// The parser quotes the value that it did not expect, however long: its ends hold what was wrong and where.
+fn malformed(error: serde_json::Error) -> RequestError {
+    const END_CHARS: usize = 120;
+    let text = error.to_string();
+    let chars = text.chars().count();
+    if chars <= 2 * END_CHARS {
+        return RequestError::Malformed(text);
+    }
+    let head: String = text.chars().take(END_CHARS).collect();
+    let tail: String = text.chars().skip(chars - END_CHARS).collect();
+    RequestError::Malformed(format!("{head} ... {tail}"))
 }
 
 /// `ExtenderFilterResult`.

@@ -107,3 +107,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_malformed_request_is_not_sent_back_whole() {
+    let body = format!(r#"{{"Pod":"{}"}}"#, "\u{e9}".repeat(100_000));
+    let error = decode(body.as_bytes()).unwrap_err();
+    let reply = text(failed(&error));
+    assert!(reply.contains("invalid type: string") && reply.contains("at line 1 column"), "{reply}");
+    assert!(reply.chars().count() < 500, "{reply}");
+}
