@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -176,16 +177,17 @@ async fn serve(config: Config, args: Serve) -> anyhow::Result<()> {
     tracing::info!(addr = %handle.addr, admin_addr = %handle.admin_addr, "listening");
     if let Some(path) = ready_file {
         let addrs = serde_json::json!({ "addr": handle.addr, "admin_addr": handle.admin_addr });
-        write_at_once(&path, addrs.to_string().as_bytes())?;
+        write_at_once(&path, addrs.to_string().as_bytes())
+            .with_context(|| format!("failed to write --ready-file '{}'", path.display()))?;
     }
     Ok(handle.wait().await.map_err(|error: RunError| error)?)
 }
 
 /// Whoever waits for the file must never read half of it.
-fn write_at_once(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+fn write_at_once(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let part = path.with_extension("part");
     std::fs::write(&part, content)?;
-    Ok(std::fs::rename(&part, path)?)
+    std::fs::rename(&part, path)
 }
 
 fn start_log(log: &Log) -> anyhow::Result<()> {

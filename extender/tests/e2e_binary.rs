@@ -160,4 +160,9 @@ fn exit_codes_tell_what_is_wrong() {
     assert_eq!(output(&["serve", "--listen", "nowhere"]).0, Some(2));
     let (code, _, error) = output(&["serve", "--kubeconfig", "/nonexistent/kubeconfig"]);
     assert_eq!((code, error.contains("/nonexistent/kubeconfig")), (Some(1), true), "{error}");
+
+    let any = "127.0.0.1:0";
+    let serve = ["serve", "--kubeconfig", &cluster(dir.path()), "--listen", any, "--admin-listen", any];
+    let (code, _, error) = output(&[&serve[..], &["--ready-file", "/nonexistent/ready"]].concat());
+    assert_eq!((code, error.contains("--ready-file '/nonexistent/ready'")), (Some(1), true), "{error}");
 }
