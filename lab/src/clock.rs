@@ -1,9 +1,13 @@
 //! The lab's clock: real time, faster than real time, or moved by hand in tests.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use headroom_capacity::time::Time;
+
+/// Lab seconds per real second that make sense: from slow motion to a day in a second. Beyond them durations overflow.
+pub const RATES: RangeInclusive<f64> = 0.01..=100_000.0;
 
 /// A clock that every part of one lab shares. Its epoch is the Unix epoch, so that timestamps in AWS and Kubernetes
 /// objects are ordinary dates.
@@ -26,10 +30,10 @@ impl Clock {
     /// Runs `rate` times as fast as real time, from the machine's date.
     ///
     /// # Panics
-    /// When `rate` is not a positive finite number: scenario validation has refused it before.
+    /// When `rate` is not one of [`RATES`]: scenario validation has refused it before.
     #[must_use]
     pub fn running(rate: f64) -> Clock {
-        assert!(rate.is_finite() && rate > 0.0, "clock rate {rate} must be positive");
+        assert!(RATES.contains(&rate), "clock rate {rate} must be one of {RATES:?}");
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Clock::with(Time::ZERO + unix, Some(Running { since: Instant::now(), rate }))
     }

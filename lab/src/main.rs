@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use headroom_lab::clock::RATES;
 use headroom_lab::scenario::{BUNDLED, Scenario, ScenarioError, schema};
 use headroom_lab::{Lab, Options};
 use tracing_subscriber::EnvFilter;
@@ -50,7 +51,7 @@ struct Run {
     #[arg(long, value_name = "FILE")]
     kubeconfig_out: Option<PathBuf>,
     /// Lab seconds per real second [default: the scenario's]
-    #[arg(long, value_name = "N", value_parser = speed)]
+    #[arg(long, value_name = "N", value_parser = speed, allow_negative_numbers = true)]
     speed: Option<f64>,
     /// Port of the AWS APIs, 0 for any that is free
     #[arg(long, value_name = "PORT", default_value_t = 0)]
@@ -89,8 +90,8 @@ async fn main() -> ExitCode {
 }
 
 fn speed(text: &str) -> Result<f64, String> {
-    let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
-    speed.ok_or_else(|| format!("'{text}' is not a positive number of lab seconds per real second"))
+    let speed = text.parse().ok().filter(|speed| RATES.contains(speed));
+    speed.ok_or_else(|| format!("allowed: {} to {} lab seconds per real second", RATES.start(), RATES.end()))
 }
 
 fn load(scenario: &str) -> Result<Scenario, ScenarioError> {

@@ -1,12 +1,14 @@
 //! What the schema cannot say: names that must exist, blocks that must nest, numbers that must fit.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use headroom_capacity::instance;
 use headroom_capacity::subnet::Cidr;
 
 use super::parse::{Problem, did_you_mean};
 use super::{Block, Fault, NodeGroup, Scenario, SubnetSpec, Workload};
+use crate::clock::RATES;
 use crate::node::shape;
 
 /// Everything that is wrong with `scenario`.
@@ -31,10 +33,30 @@ pub(super) fn problems(scenario: &Scenario) -> Vec<Problem> {
         fault(scenario, spec, &format!("faults[{i}]"), &mut found);
     }
     let rate = scenario.clock.rate;
-    if !(rate.is_finite() && rate > 0.0) {
-        found.add("clock.rate", format!("{rate} is not a positive number of lab seconds per real second"));
+    if !RATES.contains(&rate) {
+        let allowed = format!("allowed: {} to {} lab seconds per real second", RATES.start(), RATES.end());
+        found.add("clock.rate", format!("{rate:?} is not allowed; {allowed}"));
     }
+    totals(scenario, &mut found);
     found.0
+}
+
+/// The largest cluster that Kubernetes supports (Kubernetes documentation, "Considerations for large clusters"): a lab beyond it
+/// would only eat memory.
+const MAX_NODES: u32 = 5_000;
+const MAX_PODS: u32 = 150_000;
+
+fn totals(scenario: &Scenario, found: &mut Findings) {
+    let mut at_most = |key: &str, what: &str, count: u64, most: u32| {
+        if count > u64::from(most) {
+            found.add(key, format!("{count} {what} are too many; allowed: at most {most} in all"));
+        }
+    };
+    let nodes = scenario.node_groups.iter().map(|group| u64::from(group.sizes().2)).sum();
+    at_most("nodeGroups", "nodes", nodes, MAX_NODES);
+    let pods =
+        scenario.system_pods.iter().chain(&scenario.workloads).map(|workload| u64::from(workload.replicas)).sum();
+    at_most("workloads", "pods", pods, MAX_PODS);
 }
 
 #[derive(Default)]
@@ -58,6 +80,13 @@ impl Findings {
         }
     }
 
+    fn within(&mut self, path: String, value: u32, allowed: RangeInclusive<u32>) {
+        if !allowed.contains(&value) {
+            let (least, most) = allowed.into_inner();
+            self.add(path, format!("{value} is not allowed; allowed: {least} to {most}"));
+        }
+    }
+
     fn known(&mut self, path: String, what: &str, name: &str, known: &[&str]) {
         if !known.contains(&name) {
             let hint = did_you_mean(name, known);
@@ -78,6 +107,14 @@ fn vpc(scenario: &Scenario, found: &mut Findings) {
     for (path, Block(block)) in [("vpc.cidr".to_owned(), &scenario.vpc.cidr)].into_iter().chain(secondary) {
         if !(16..=28).contains(&block.len()) {
             found.add(path, format!("{block} is not between /16 and /28, the sizes that a VPC takes"));
+        }
+    }
+    let blocks: Vec<Cidr> =
+        std::iter::once(&scenario.vpc.cidr).chain(&scenario.vpc.secondary_cidrs).map(|one| one.0).collect();
+    for (i, block) in blocks.iter().enumerate().skip(1) {
+        if let Some(other) = blocks[..i].iter().find(|other| overlap(*block, **other)) {
+            let path = format!("vpc.secondaryCidrs[{}]", i - 1);
+            found.add(path, format!("{block} overlaps {other} of the VPC"));
         }
     }
 }
@@ -144,6 +181,9 @@ fn eni_configs(scenario: &Scenario, found: &mut Findings) {
     }
 }
 
+/// ENIs of an instance, or addresses of an ENI: far above every type of today (15 and 50).
+const MAX_LIMIT: u32 = 256;
+
 fn node_group(scenario: &Scenario, group: &NodeGroup, path: &str, found: &mut Findings) {
     let (min, desired, max) = group.sizes();
     let sized = group.count.is_some() != group.desired.is_some();
@@ -158,8 +198,12 @@ fn node_group(scenario: &Scenario, group: &NodeGroup, path: &str, found: &mut Fi
     for (i, subnet) in group.subnets.iter().enumerate() {
         found.known(format!("{path}.subnets[{i}]"), "subnet", subnet, &subnet_names(scenario));
     }
-    if group.max_pods == Some(0) {
-        found.add(format!("{path}.maxPods"), "0 pods fit no node: at least 1 is needed".to_owned());
+    if let Some(max_pods) = group.max_pods {
+        found.within(format!("{path}.maxPods"), max_pods, 1..=MAX_PODS);
+    }
+    if let Some(limits) = group.limits {
+        found.within(format!("{path}.limits.enis"), limits.enis, 1..=MAX_LIMIT);
+        found.within(format!("{path}.limits.ipv4PerEni"), limits.ipv4_per_eni, 1..=MAX_LIMIT);
     }
     let kind = &group.instance_type;
     if group.instance_limits().is_none() {

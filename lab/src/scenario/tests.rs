@@ -80,7 +80,7 @@ fn everything_that_refers_to_nothing_is_found_at_once() {
         "nodeGroups[0].instanceType: no table knows 'c5.xlrge', did you mean 'c5.xlarge'?",
         "workloads[0].deleteAt: 10s is not after 'at' (30s)",
         "faults[0].nodeGroup: no node group is named 'worker', did you mean 'workers'?",
-        "clock.rate: 0 is not a positive number",
+        "clock.rate: 0.0 is not allowed; allowed: 0.01 to 100000 lab seconds per real second",
     ] {
         assert!(errors.iter().any(|error| error.contains(part)), "{part}\n{errors:#?}");
     }
@@ -104,5 +104,31 @@ fn blocks_must_nest_and_not_overlap() {
 fn a_group_is_sized_in_one_way() {
     for wrong in ["count: 2, desired: 1", "min: 1", "desired: 1, max: 0"] {
         assert_eq!(errors(&GOOD.replace("count: 2", wrong)).len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn what_no_cluster_could_be_is_refused() {
+    let two = |text: &str| GOOD.replace("count: 2", text);
+    let unknown = |limits: &str| GOOD.replace("c5.xlarge", &format!("x9.y, cpu: 2, memory: 4Gi, limits: {limits}"));
+    for (text, part) in [
+        (two("count: 4000000000"), "nodeGroups: 4000000000 nodes are too many; allowed: at most 5000 in all"),
+        (two("desired: 0, max: 5001"), "nodeGroups: 5001 nodes are too many"),
+        (two("count: 2, maxPods: 150001"), "nodeGroups[0].maxPods: 150001 is not allowed; allowed: 1 to 150000"),
+        (unknown("{ enis: 0, ipv4PerEni: 10 }"), "nodeGroups[0].limits.enis: 0 is not allowed; allowed: 1 to 256"),
+        (unknown("{ enis: 2, ipv4PerEni: 257 }"), "nodeGroups[0].limits.ipv4PerEni: 257 is not allowed"),
+        (
+            format!("{GOOD}systemPods: [{{ name: a, replicas: 4294967295 }}]\nworkloads: [{{ name: b }}]\n"),
+            "workloads: 4294967296 pods are too many; allowed: at most 150000 in all",
+        ),
+        (format!("{GOOD}clock: {{ rate: 1e300 }}\n"), "clock.rate: 1e300 is not allowed; allowed: 0.01 to 100000"),
+        (format!("{GOOD}clock: {{ rate: 1e-300 }}\n"), "clock.rate: 1e-300 is not allowed"),
+        (
+            GOOD.replace("10.0.0.0/16 }", "10.0.0.0/16, secondaryCidrs: [100.64.0.0/16, 10.0.128.0/17] }"),
+            "vpc.secondaryCidrs[1]: 10.0.128.0/17 overlaps 10.0.0.0/16 of the VPC",
+        ),
+    ] {
+        let errors = errors(&text);
+        assert!(errors.len() == 1 && errors[0].contains(part), "{part}\n{errors:#?}");
     }
 }
