@@ -83,19 +83,21 @@ impl Scenario {
                 }
                 problems
             }
-            Err(error) => vec![yaml_problem(&error, path)],
+            Err(error) => vec![yaml_problem(&error, &path, text)],
         };
         Err(ScenarioError { file: file.to_owned(), problems })
     }
 }
 
-fn yaml_problem(error: &YamlError, path: String) -> Problem {
+fn yaml_problem(error: &YamlError, path: &str, text: &str) -> Problem {
+    let error = error.without_snippet();
     let location = error.location().map(|at| (at.line(), at.column()));
-    let path = if path == "." { String::new() } else { path };
-    Problem { path, message: message(error.without_snippet()), location }
+    // `?` is a key that was not read yet, `.` the file.
+    let path = path.trim_end_matches('?').trim_end_matches('.').to_owned();
+    Problem { path, message: message(error, scalar_at(text, location)), location }
 }
 
-fn message(error: &YamlError) -> String {
+fn message(error: &YamlError, value: &str) -> String {
     match error {
         YamlError::SerdeUnknownField { field, expected, .. } => {
             format!("unknown key '{field}'{}; allowed: {}", did_you_mean(field, expected), expected.join(", "))
@@ -104,8 +106,39 @@ fn message(error: &YamlError) -> String {
             format!("unknown value '{variant}'{}; allowed: {}", did_you_mean(variant, expected), expected.join(", "))
         }
         YamlError::SerdeMissingField { field, .. } => format!("key '{field}' is missing"),
-        other => other.to_string(),
+        YamlError::DuplicateMappingKey { key: Some(key), .. } => format!("key '{key}' is given twice"),
+        YamlError::InvalidScalar { ty: "u32", .. } => {
+            format!("'{value}' is not a whole number from 0 to {}", u32::MAX)
+        }
+        YamlError::InvalidScalar { ty: "u64", .. } => {
+            format!("'{value}' is not a whole number from 0 to {}", u64::MAX)
+        }
+        YamlError::InvalidScalar { ty: "floating point", .. } => format!("'{value}' is not a number"),
+        YamlError::InvalidScalar { ty: "boolean", .. } => format!("'{value}' is neither true nor false"),
+        YamlError::Unexpected { expected: "mapping start", .. } => {
+            "a mapping of keys to values is expected here; `headroom-lab schema` shows which".to_owned()
+        }
+        YamlError::Unexpected { expected: "sequence start", .. } => {
+            "a list is expected here, for example [a, b]; `headroom-lab schema` shows of what".to_owned()
+        }
+        YamlError::Eof { .. } => "the file is empty; `headroom-lab schema` shows what belongs into it".to_owned(),
+        other => {
+            let text = other.to_string();
+            // The place is shown already.
+            text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text).to_owned()
+        }
     }
+}
+
+/// The plain scalar at a place of the text.
+fn scalar_at(text: &str, location: Option<(u64, u64)>) -> &str {
+    let index = |n: u64| usize::try_from(n).ok()?.checked_sub(1);
+    let found = location.and_then(|(line, column)| {
+        let line = text.lines().nth(index(line)?)?;
+        let (at, _) = line.char_indices().nth(index(column)?)?;
+        line.get(at..)?.split([',', '}', ']', '#']).next()
+    });
+    found.unwrap_or_default().trim()
 }
 
 /// `, did you mean 'x'?` where one of `allowed` is near enough to `given` to be a slip of the hand.

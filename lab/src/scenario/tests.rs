@@ -132,3 +132,27 @@ fn what_no_cluster_could_be_is_refused() {
         assert!(errors.len() == 1 && errors[0].contains(part), "{part}\n{errors:#?}");
     }
 }
+
+#[test]
+fn yaml_errors_speak_of_the_file_and_not_of_the_parser() {
+    for (text, expected) in [
+        (
+            GOOD.replace("count: 2", "count: two"),
+            "s.yaml:5:54: nodeGroups[0].count: 'two' is not a whole number from 0 to 4294967295",
+        ),
+        (
+            GOOD.replace("count: 2", "count: -2"),
+            "s.yaml:5:54: nodeGroups[0].count: '-2' is not a whole number from 0 to 4294967295",
+        ),
+        (format!("{GOOD}clock: {{ rate: fast }}\n"), "s.yaml:6:16: clock.rate: 'fast' is not a number"),
+        (GOOD.replace("count: 2", "count: 2, count: 3"), "s.yaml:5:57: nodeGroups[0]: key 'count' is given twice"),
+        (format!("{GOOD}subnets: []\n"), "s.yaml:6:1: key 'subnets' is given twice"),
+        (
+            "- a\n".to_owned(),
+            "s.yaml:1:1: a mapping of keys to values is expected here; `headroom-lab schema` shows which",
+        ),
+        (String::new(), "s.yaml:1:1: the file is empty; `headroom-lab schema` shows what belongs into it"),
+    ] {
+        assert_eq!(errors(&text), [expected]);
+    }
+}
