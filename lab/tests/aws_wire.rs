@@ -28,11 +28,15 @@ async fn serve(enis: u32) -> Server {
     for _ in 0..enis {
         vpc.create_eni(NewEni::in_subnet(subnet.clone()), now).unwrap();
     }
+    Server { address: bind(vpc, now).await, subnet: subnet.to_string() }
+}
+
+async fn bind(vpc: Vpc, now: Time) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = aws::router(Arc::new(Mutex::new(vpc)), Clock::manual(now));
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    Server { address, subnet: subnet.to_string() }
+    address
 }
 
 impl Server {
@@ -156,4 +160,18 @@ async fn instance_types_show_all_cards_together() {
     let sums = texts(&body, "maximumNetworkCards");
     assert_eq!(sums, ["1", limits.network_cards.to_string().as_str()]);
     assert_eq!(texts(&body, "networkCardIndex").len(), 1 + limits.network_cards as usize);
+}
+
+#[tokio::test]
+async fn parameters_that_the_lab_does_not_serve_are_refused() {
+    let server = serve(0).await;
+    let create = format!("Action=CreateNetworkInterface&SubnetId={}", server.subnet);
+    for parameter in [
+        "PrivateIpAddresses.1.PrivateIpAddress=10.0.0.77",
+        "Ipv4Prefix.1.Ipv4Prefix=10.0.0.64%2F28",
+        "Ipv6AddressCount=1",
+    ] {
+        let (status, body) = server.ec2(&format!("{create}&{parameter}")).await;
+        assert_eq!((status, texts(&body, "Code")), (400, vec!["UnsupportedOperation"]), "{parameter}");
+    }
 }

@@ -185,7 +185,8 @@ impl Vpc {
     ///
     /// # Errors
     /// `InvalidSubnetID.NotFound`, `InsufficientFreeAddressesInSubnet`, `InvalidParameterValue` (also where prefixes are
-    /// short, as seen in amazon-vpc-cni-k8s#3105), `InvalidIPAddress.InUse`.
+    /// short, as seen in amazon-vpc-cni-k8s#3105), `InvalidIPAddress.InUse`; `InvalidParameterCombination` for addresses and
+    /// prefixes at once (EC2 API reference).
     pub fn create_eni(&mut self, new: NewEni, now: Time) -> Result<Eni, ApiError> {
         self.settle(now);
         self.make_eni(new, now)
@@ -195,6 +196,10 @@ impl Vpc {
     pub(super) fn make_eni(&mut self, new: NewEni, now: Time) -> Result<Eni, ApiError> {
         if new.secondary_ips.max(new.prefixes) > MAX_ATTACHMENTS_PER_CALL {
             return Err(private_ip_limit());
+        }
+        if new.secondary_ips > 0 && new.prefixes > 0 {
+            let message = "A count of private IPv4 addresses and a count of IPv4 prefixes exclude each other";
+            return Err(ApiError::new("InvalidParameterCombination", message));
         }
         let id = EniId::from(self.rng.id("eni"));
         let subnet = self.subnets.get_mut(&new.subnet).ok_or_else(|| super::subnet::unknown(&new.subnet))?;
@@ -293,6 +298,10 @@ impl Vpc {
 fn unknown(id: &EniId) -> ApiError {
     let message = format!("The networkInterface ID '{id}' does not exist");
     ApiError::new("InvalidNetworkInterfaceID.NotFound", message)
+}
+
+fn no_prefixes() -> ApiError {
+    ApiError::new("InvalidParameterCombination", "Prefix delegation is not supported by the instance type")
 }
 
 fn private_ip_limit() -> ApiError {

@@ -6,7 +6,7 @@ use headroom_capacity::ids::EniId;
 use headroom_capacity::subnet::Cidr;
 use headroom_capacity::time::Time;
 
-use super::{Eni, private_ip_limit, refused};
+use super::{Eni, no_prefixes, private_ip_limit, refused};
 use crate::aws::config::MAX_ATTACHMENTS_PER_CALL;
 use crate::aws::subnet::Demand;
 use crate::aws::{ApiError, Vpc};
@@ -53,8 +53,7 @@ impl Vpc {
     fn check_slots(&self, eni: &Eni, demand: Demand) -> Result<(), ApiError> {
         let limits = eni.attachment.as_ref().and_then(|attachment| self.limits_of(&attachment.instance));
         if demand.prefixes > 0 && limits.is_some_and(|limits| !limits.supports_prefixes()) {
-            let message = "Prefix delegation is not supported by the instance type";
-            return Err(ApiError::new("InvalidParameterCombination", message));
+            return Err(no_prefixes());
         }
         let most = limits.map_or(MAX_ATTACHMENTS_PER_CALL, |limits| limits.ipv4_per_eni);
         let wanted = eni.slots() + (demand.ips + demand.prefixes) as usize;
@@ -69,11 +68,11 @@ impl Vpc {
     pub fn unassign(&mut self, id: &EniId, blocks: &[Cidr], now: Time) -> Result<(), ApiError> {
         self.settle(now);
         let eni = self.eni(id)?;
-        let removable = |block: &Cidr| {
-            if block.is_prefix() { eni.prefixes.contains(block) } else { eni.secondary_ips.contains(&block.base()) }
-        };
+        let secondary = |block: &Cidr| eni.secondary_ips.iter().any(|ip| Cidr::single(*ip) == *block);
+        let removable = |block: &Cidr| eni.prefixes.contains(block) || secondary(block);
         if let Some(stranger) = blocks.iter().find(|block| !removable(block)) {
-            let name = if stranger.is_prefix() { stranger.to_string() } else { stranger.base().to_string() };
+            let is_address = *stranger == Cidr::single(stranger.base());
+            let name = if is_address { stranger.base().to_string() } else { stranger.to_string() };
             return Err(ApiError::invalid(format!("Some of [{name}] are not assigned to interface {id}")));
         }
         let subnet = eni.subnet.clone();

@@ -4,7 +4,7 @@ use headroom_capacity::ids::EniId;
 use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::time::Time;
 
-use super::{Attachment, AttachmentStatus, Eni, EniStatus, private_ip_limit};
+use super::{Attachment, AttachmentStatus, Eni, EniStatus, no_prefixes, private_ip_limit};
 use crate::aws::timer::Timer;
 use crate::aws::{ApiError, InstanceId, InstanceState, Vpc};
 
@@ -133,6 +133,9 @@ fn check_limits(eni: &Eni, attached: usize, limits: &InstanceLimits, instance_ty
     if attached >= limits.enis.get() as usize {
         let message = format!("Interface count {} exceeds the limit for {instance_type}", attached + 1);
         return Err(ApiError::new("AttachmentLimitExceeded", message));
+    }
+    if !eni.prefixes.is_empty() && !limits.supports_prefixes() {
+        return Err(no_prefixes());
     }
     if eni.slots() > limits.ipv4_per_eni as usize { Err(private_ip_limit()) } else { Ok(()) }
 }

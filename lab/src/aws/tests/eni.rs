@@ -132,3 +132,31 @@ fn a_service_holds_a_named_address() {
     assert_eq!(endpoint.service, "com.amazonaws.us-west-2.autoscaling");
     assert_eq!(free(&vpc, &id), 249);
 }
+
+#[test]
+fn unassign_takes_nothing_but_addresses_and_slash_28s() {
+    let mut vpc = vpc();
+    let id = subnet(&mut vpc, "10.0.0.0/28", "us-west-2a");
+    let full = eni(&mut vpc, &id, 10);
+    let block = Cidr::parse("10.0.0.8/29").unwrap();
+    assert!(full.secondary_ips.contains(&block.base()));
+    assert_eq!(vpc.unassign(&full.id, &[block], at(10)).unwrap_err().code, "InvalidParameterValue");
+    assert_eq!(free(&vpc, &id), 0, "the other addresses of the block are still held");
+}
+
+#[test]
+fn create_takes_a_count_of_addresses_or_of_prefixes() {
+    let mut vpc = vpc();
+    let id = subnet(&mut vpc, "10.0.0.0/24", "us-west-2a");
+    let both = NewEni { secondary_ips: 1, prefixes: 1, ..NewEni::in_subnet(id) };
+    assert_eq!(vpc.create_eni(both, at(10)).unwrap_err().code, "InvalidParameterCombination");
+}
+
+#[test]
+fn xen_takes_no_eni_with_prefixes() {
+    let mut vpc = vpc();
+    let id = subnet(&mut vpc, "10.0.0.0/24", "us-west-2a");
+    let node = running(&mut vpc, "t2.large", &id);
+    let with_prefix = vpc.create_eni(NewEni { prefixes: 1, ..NewEni::in_subnet(id) }, at(10)).unwrap();
+    assert_eq!(vpc.attach_eni(&with_prefix.id, &node, 1, at(10)).unwrap_err().code, "InvalidParameterCombination");
+}

@@ -57,7 +57,19 @@ fn value(vpc: &Vpc, eni: &Eni, name: &str) -> Values {
     }
 }
 
+/// Parameters of CreateNetworkInterface that ask for what the lab cannot give: an ENI without it would be a wrong answer.
+const NOT_SERVED: [&str; 5] = [
+    "PrivateIpAddresses.1.PrivateIpAddress",
+    "Ipv4Prefix.1.Ipv4Prefix",
+    "Ipv6AddressCount",
+    "Ipv6Addresses.1.Ipv6Address",
+    "Ipv6PrefixCount",
+];
+
 pub(super) fn create(vpc: &mut Vpc, params: &Params, now: Time) -> Answer {
+    if let Some(name) = NOT_SERVED.into_iter().find(|name| params.get(name).is_some()) {
+        return Err(ApiError::new("UnsupportedOperation", format!("The lab does not serve the parameter {name}")));
+    }
     let interface_type = match params.get("InterfaceType").unwrap_or("interface") {
         "interface" => "interface",
         "trunk" => "trunk",
