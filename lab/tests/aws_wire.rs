@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use headroom_capacity::subnet::Cidr;
 use headroom_capacity::time::Time;
-use headroom_lab::aws::{self, Config, NewEni, NewSubnet, Tags, Vpc};
+use headroom_lab::aws::{self, Config, NewEni, NewGroup, NewSubnet, Tags, Vpc};
 use headroom_lab::clock::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -173,5 +174,37 @@ async fn parameters_that_the_lab_does_not_serve_are_refused() {
     ] {
         let (status, body) = server.ec2(&format!("{create}&{parameter}")).await;
         assert_eq!((status, texts(&body, "Code")), (400, vec!["UnsupportedOperation"]), "{parameter}");
+    }
+}
+
+#[tokio::test]
+async fn instances_are_terminated_only_in_their_own_group() {
+    let start = Time::from_secs(1_700_000_000);
+    let mut vpc = Vpc::new(Config::new(3, Cidr::parse("10.0.0.0/16").unwrap()));
+    let new = NewSubnet { cidr: Cidr::parse("10.0.0.0/24").unwrap(), az: "us-west-2a".into(), tags: Tags::new() };
+    let subnet = vpc.create_subnet(new, start).unwrap();
+    let group = NewGroup {
+        name: "workers".into(),
+        min: 0,
+        max: 1,
+        desired: 1,
+        subnets: vec![subnet.clone()],
+        instance_type: "c5.large".into(),
+        tags: Tags::new(),
+        protect_new: false,
+        cooldown: Duration::ZERO,
+    };
+    vpc.create_group(group, start).unwrap();
+    let now = start + Duration::from_secs(60);
+    vpc.advance(now);
+    let id = vpc.instances().next().unwrap().id.to_string();
+    let server = Server { address: bind(vpc, now).await, subnet: subnet.to_string() };
+    for (name, status) in [("nobody", 400), ("workers", 200)] {
+        let form = format!(
+            "Action=TerminateInstanceInAutoScalingGroup&Version=2011-01-01&AutoScalingGroupName={name}\
+             &InstanceIds.member.1={id}&ShouldDecrementDesiredCapacity=true"
+        );
+        let answer = server.send(Some(SIGNED), "POST /", &form).await;
+        assert_eq!(answer.0, status, "{name}: {}", answer.1);
     }
 }

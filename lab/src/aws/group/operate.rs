@@ -4,11 +4,13 @@ use headroom_capacity::ids::SubnetId;
 use headroom_capacity::time::Time;
 
 use super::step::difference;
-use super::{Activity, Group, PROCESSES};
+use super::{Activity, Group, LifecycleState, PROCESSES};
 use crate::aws::{ApiError, InstanceId, Vpc};
 
 /// Instances that one SetInstanceProtection call takes (API reference).
 const MAX_PROTECTED_PER_CALL: usize = 50;
+/// Instances that one LaunchInstances call launches (API reference).
+const MAX_LAUNCHED_PER_CALL: u32 = 100;
 
 /// Where LaunchInstances is to launch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,13 +110,14 @@ impl Vpc {
     /// LaunchInstances: raises the desired capacity by what it launches, at once and in a place of the caller's choice.
     ///
     /// # Errors
-    /// `ValidationError` for a place outside of the group, for no instances and for more than max.
+    /// `ValidationError` for a place outside of the group, for no instances, for more than 100 and for more than max.
     pub fn launch_instances(&mut self, name: &str, count: u32, place: &Where, now: Time) -> Result<Launched, ApiError> {
         self.settle(now);
         let group = self.group(name)?;
-        if count == 0 || group.desired + count > group.max {
+        if !(1..=MAX_LAUNCHED_PER_CALL).contains(&count) || group.desired + count > group.max {
             return Err(ApiError::validation(format!(
-                "Requested capacity {count} with desired capacity {} must be at least 1 and not exceed max size {}",
+                "Requested capacity {count} with desired capacity {} must be 1 to {MAX_LAUNCHED_PER_CALL} and not exceed \
+                 max size {}",
                 group.desired, group.max
             )));
         }
@@ -145,7 +148,7 @@ impl Vpc {
     /// SetInstanceProtection, for up to 50 instances.
     ///
     /// # Errors
-    /// `ValidationError` for an instance that is not in the group, and for too many; then none is changed.
+    /// `ValidationError` for an instance that is not in the group or not in service, and for too many; then none is changed.
     pub fn set_protection(&mut self, name: &str, ids: &[InstanceId], protected: bool) -> Result<(), ApiError> {
         let group = self.group_mut(name)?;
         if ids.len() > MAX_PROTECTED_PER_CALL {
@@ -154,6 +157,11 @@ impl Vpc {
         }
         if let Some(stranger) = ids.iter().find(|id| !group.members.contains_key(*id)) {
             let message = format!("The instance {stranger} is not part of Auto Scaling group {name}.");
+            return Err(ApiError::validation(message));
+        }
+        let unready = |id: &&InstanceId| group.members[*id].state != LifecycleState::InService;
+        if let Some(id) = ids.iter().find(unready) {
+            let message = format!("The instance {id} is not in InService or EnteringStandby or Standby.");
             return Err(ApiError::validation(message));
         }
         for member in group.members.values_mut().filter(|member| ids.contains(&member.id)) {

@@ -67,10 +67,9 @@ fn terminate(vpc: &mut Vpc, params: &Params, now: Time) -> Answer {
         let message = format!("at most {MAX_TERMINATED_PER_CALL} instance IDs are allowed, {} given", many.len());
         return Err(ApiError::validation(message));
     }
-    let name = group(params)?;
-    let stranger =
-        many.iter().find(|id| vpc.group(name).is_ok_and(|group| !group.members.contains_key(&InstanceId::from(**id))));
-    if let Some(stranger) = stranger {
+    vpc.settle(now);
+    let members_of = &vpc.group(group(params)?)?.members;
+    if let Some(stranger) = many.iter().find(|id| !members_of.contains_key(&InstanceId::from(**id))) {
         let message = format!("Instance Id not found - No managed instance found for instance ID: {stranger}");
         return Err(ApiError::validation(message));
     }

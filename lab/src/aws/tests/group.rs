@@ -263,3 +263,26 @@ fn rebalance_launches_before_it_terminates() {
     vpc.advance(at(300));
     assert_eq!((in_zone(&vpc, "us-west-2a"), in_zone(&vpc, "us-west-2b")), (1, 1));
 }
+
+#[test]
+fn launch_instances_takes_a_hundred_at_most() {
+    let (mut vpc, ..) = two_zones((0, 1, 200));
+    for wrong in [0, 101, u32::MAX] {
+        let result = vpc.launch_instances("workers", wrong, &Where::Anywhere, at(60));
+        assert_eq!(result.unwrap_err().code, "ValidationError", "{wrong}");
+    }
+}
+
+#[test]
+fn only_members_in_service_can_be_protected() {
+    let (mut vpc, ..) = two_zones((0, 1, 4));
+    desired(&mut vpc, 2, 60).unwrap();
+    vpc.advance(at(64));
+    let is_pending = |id: &&InstanceId| workers(&vpc).members[*id].state == LifecycleState::Pending;
+    let pending = ids(&vpc).iter().find(is_pending).cloned().unwrap();
+    let error = vpc.set_protection("workers", std::slice::from_ref(&pending), true).unwrap_err();
+    let message = format!("The instance {pending} is not in InService or EnteringStandby or Standby.");
+    assert_eq!((error.code, error.message), ("ValidationError", message));
+    vpc.advance(at(120));
+    vpc.set_protection("workers", &[pending], true).unwrap();
+}
