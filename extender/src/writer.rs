@@ -53,6 +53,7 @@ fn log(event: &Event) {
             }
         }
         Event::Synced { kind, absent } => tracing::debug!(kind = kind.label(), absent, "listed"),
+        Event::WatchRecovered(kind) => tracing::info!(kind = kind.label(), "watch runs again"),
         Event::SandboxFailed(failure) if failure.ip_cause => {
             tracing::debug!(pod = %failure.pod, node = failure.node.as_deref(), "CNI had no IP for a pod");
         }
