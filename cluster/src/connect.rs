@@ -13,6 +13,10 @@ pub type Client = kube::Client;
 /// A watch that cannot connect must fail, back off and say so long before readers call the state stale.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A list, or the start of a watch, that an API server took and never answers would otherwise be waited for without end. Longer
+/// than kube lets a healthy watch be silent: 290 s and a margin of 5 s (kube-runtime `watcher.rs`, `next_with_idle_timeout`).
+const READ_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Why there is no client.
 #[derive(Debug, Error)]
 pub enum ConnectError {
@@ -59,6 +63,8 @@ pub async fn connect(kubeconfig: Option<&Path>, context: Option<&str>) -> Result
         None => Config::infer().await.map_err(|error| ConnectError::Infer(Box::new(error)))?,
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    config.reset_reader_on_write = true;
     let server = config.cluster_url.to_string();
     Client::try_from(config).map_err(|source| ConnectError::Client { server, source: Box::new(source) })
 }
