@@ -207,9 +207,14 @@ impl Config {
     /// # Errors
     /// When the text is not YAML, names an unknown key, or holds a value of the wrong type or range.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
-        let config: Option<Config> =
-            serde_saphyr::from_str(text).map_err(|error| ConfigError::Syntax(nearest::explain(&error)))?;
-        config.unwrap_or_default().checked()
+        let mut path = String::new();
+        let config = serde_saphyr::with_deserializer_from_str(text, |deserializer| {
+            serde_path_to_error::deserialize::<_, Option<Config>>(deserializer).map_err(|error| {
+                path = error.path().to_string();
+                error.into_inner()
+            })
+        });
+        config.map_err(|error| ConfigError::Syntax(nearest::explain(&path, &error)))?.unwrap_or_default().checked()
     }
 
     /// The file that would give this configuration, every key written out.
@@ -267,6 +272,14 @@ mod tests {
         assert!(error.contains("max_node") && error.contains("did you mean 'max_nodes'"), "{error}");
         let error = Config::parse("policy: later\n").unwrap_err().to_string();
         assert!(error.contains("later") && error.contains("now") && error.contains("soon"), "{error}");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_names_its_key() {
+        for (text, key) in [("answer:\n  max_nodes: lots\n", "answer.max_nodes"), ("answer:\n", "answer")] {
+            let error = Config::parse(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("config: {key}: ")) && error.contains("check-config"), "{error}");
+        }
     }
 
     #[test]
