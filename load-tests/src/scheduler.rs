@@ -26,7 +26,7 @@ use extender::Extender;
 use fit::{NodeInfo, Resources, fit_error};
 use queue::Queue;
 
-/// How a [`Scheduler`] runs.
+/// How [`run`] schedules.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The extender's URL prefix, `http://127.0.0.1:9270/v1`; `None` for plain scheduling.

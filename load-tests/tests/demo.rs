@@ -1,5 +1,7 @@
 //! End to end: lab, scheduler and extender over loopback, as `headroom-demo` runs them.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::time::Duration;
 
 use headroom_extender::config::Policy;

@@ -19,6 +19,8 @@ pub struct Binaries {
     pub kube_apiserver: PathBuf,
     /// kube-scheduler.
     pub kube_scheduler: PathBuf,
+    /// kubectl.
+    pub kubectl: PathBuf,
 }
 
 impl Binaries {
@@ -44,6 +46,7 @@ impl Binaries {
             etcd: find("etcd")?,
             kube_apiserver: find("kube-apiserver")?,
             kube_scheduler: find("kube-scheduler")?,
+            kubectl: find("kubectl")?,
         })
     }
 }
