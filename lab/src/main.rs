@@ -130,7 +130,8 @@ async fn serve(run: Run) -> Result<()> {
     println!("# AWS        {}", lab.aws_url());
     println!("export KUBECONFIG={}", lab.kubeconfig().display());
     println!("export AWS_ENDPOINT_URL={}", lab.aws_url());
-    println!("export AWS_REGION={region}");
+    // botocore, and with it boto3 and the AWS CLI of version 1, reads the second one only.
+    println!("export AWS_REGION={region} AWS_DEFAULT_REGION={region}");
     println!("export AWS_ACCESS_KEY_ID=lab AWS_SECRET_ACCESS_KEY=lab AWS_EC2_METADATA_DISABLED=true");
     let stop = tokio::signal::ctrl_c();
     match run.time {
