@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use tempfile::TempPath;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -158,5 +159,17 @@ async fn listen(port: u16, option: &str) -> Result<TcpListener> {
 async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(driver::stopped(stop)).await {
         tracing::error!(%error, "an API server has stopped");
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM, whichever comes first: a lab that is stopped leaves no file behind.
+///
+/// # Errors
+/// When a handler cannot be installed.
+pub async fn stop_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
     }
 }

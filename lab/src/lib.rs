@@ -8,4 +8,4 @@ pub mod node;
 pub mod scenario;
 pub mod world;
 
-pub use handle::{Lab, Options};
+pub use handle::{Lab, Options, stop_signal};

@@ -133,13 +133,13 @@ async fn serve(run: Run) -> Result<()> {
     // botocore, and with it boto3 and the AWS CLI of version 1, reads the second one only.
     println!("export AWS_REGION={region} AWS_DEFAULT_REGION={region}");
     println!("export AWS_ACCESS_KEY_ID=lab AWS_SECRET_ACCESS_KEY=lab AWS_EC2_METADATA_DISABLED=true");
-    let stop = tokio::signal::ctrl_c();
+    let stop = headroom_lab::stop_signal();
     match run.time {
         Some(time) => match tokio::time::timeout(time, stop).await {
-            Ok(signal) => signal.context("cannot wait for Ctrl-C")?,
+            Ok(signal) => signal.context("cannot wait for a signal")?,
             Err(_) => tracing::debug!("the time given with --for is over"),
         },
-        None => stop.await.context("cannot wait for Ctrl-C")?,
+        None => stop.await.context("cannot wait for a signal")?,
     }
     let report = lab.report();
     lab.shutdown().await;

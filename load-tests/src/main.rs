@@ -141,7 +141,7 @@ async fn keep(running: &Running) -> Result<()> {
     if let Some(url) = running.extender_url() {
         eprintln!("  extender {url}/filter");
     }
-    tokio::signal::ctrl_c().await.context("failed to wait for Ctrl-C")
+    headroom_lab::stop_signal().await.context("failed to wait for a signal")
 }
 
 /// Redraws a table in place on a terminal; elsewhere prints a line every two seconds.
