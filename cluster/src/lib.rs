@@ -1,4 +1,4 @@
-//! Kubernetes as Headroom sees it: watches in, trimmed domain events out.
+//! Kubernetes as Headroom sees it: watches in, trimmed domain events out; and the one write, which asks for a pod to be retried.
 //!
 //! ```text
 //! Node, Pod, CNINode, ENIConfig,      ┌─ node  ─┐
@@ -15,10 +15,12 @@ mod connect;
 mod event;
 mod node;
 mod pod;
+mod retry;
 mod sandbox;
 mod watch;
 
 pub use connect::{Client, ConnectError, connect};
 pub use event::{CniNode, EniConfig, ErrorClass, Event, Kind, Node, Pod, SandboxFailure};
 pub use pod::{demand, failure_fingerprint};
+pub use retry::{RETRY_ANNOTATION, RetryError, request_retry};
 pub use watch::{Watch, watch};
