@@ -62,6 +62,8 @@ pub struct Claims {
     deadlines: BTreeSet<(Time, PodUid)>,
     /// Claims that ended by the deadline, since the start.
     pub expired_total: u64,
+    /// Addresses given back by claims that ended or narrowed, since the start.
+    pub given_back_total: u64,
 }
 
 #[derive(Debug, Default)]
@@ -203,6 +205,7 @@ impl Claims {
     }
 
     fn give_back(&mut self, node: &Arc<str>, demand: Demand) {
+        self.given_back_total += 1;
         if let Some(held) = self.by_node.get_mut(node) {
             if let Some(count) = held.of(demand) {
                 *count = count.saturating_sub(1);

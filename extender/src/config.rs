@@ -23,6 +23,8 @@ pub struct Config {
     pub failure: Failure,
     /// What is made of kubelet's `FailedCreatePodSandBox`.
     pub evidence: Evidence,
+    /// How waiting pods are tried again when IPs come back.
+    pub wake_up: WakeUp,
     /// Limits of the HTTP server.
     pub http: Http,
 }
@@ -144,6 +146,25 @@ impl Default for Evidence {
     }
 }
 
+/// How waiting pods are tried again when IPs come back. kube-scheduler does so only on a cluster event, or after five minutes; an
+/// IP that has cooled down is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WakeUp {
+    /// Whether the annotation `headroom.dev/retry-at` is written on waiting pods, which takes the RBAC verb `patch` on `pods`.
+    /// Default true.
+    pub enabled: bool,
+    /// Most pods woken at once, five times a second, and never more than there are free IPs. 1 to 100, default 4: the first of
+    /// them that is bound makes kube-scheduler retry the others by itself.
+    pub max_pods: u32,
+}
+
+impl Default for WakeUp {
+    fn default() -> WakeUp {
+        WakeUp { enabled: true, max_pods: 4 }
+    }
+}
+
 /// Limits of the HTTP server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -234,6 +255,7 @@ impl Config {
             ("claims.failure_grace_secs", self.claims.failure_grace_secs, 0, 60),
             ("failure.stale_after_secs", self.failure.stale_after_secs, 1, 86_400),
             ("evidence.hold_secs", self.evidence.hold_secs, 0, 3600),
+            ("wake_up.max_pods", u64::from(self.wake_up.max_pods), 1, 100),
             ("http.max_body_bytes", size(self.http.max_body_bytes), 4096, 1 << 30),
             ("http.max_in_flight", size(self.http.max_in_flight), 1, 10_000),
             ("http.drain_secs", self.http.drain_secs, 0, 300),

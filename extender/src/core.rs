@@ -13,6 +13,7 @@ use crate::config::{Config, OnUnknown};
 use crate::filter::{Answer, Candidate, Decision, Room, decide, scores};
 use crate::metrics::{Metrics, PolicyUse, Verb};
 use crate::snapshot::Snapshot;
+use crate::waiting::{Rejection, Waiting, WaitingPod};
 use crate::wire::{self, Args, RequestError};
 
 /// Unix time that never goes back: read once, then carried by the monotonic clock.
@@ -48,6 +49,8 @@ pub struct Core {
     /// A plain mutex, held for the microseconds of one decision and never across an await. The snapshot is read under it: a claim
     /// ends only after the snapshot that counts its pod is published, so whoever finds the claim gone also finds the pod counted.
     claims: Mutex<Claims>,
+    /// Pods that found no node. `claims` may be locked while this is, never the other way round.
+    waiting: Mutex<Waiting>,
 }
 
 impl Core {
@@ -60,6 +63,7 @@ impl Core {
             metrics: Metrics::new(),
             snapshot: ArcSwap::from_pointee(empty),
             claims: Mutex::new(Claims::default()),
+            waiting: Mutex::default(),
         }
     }
 
@@ -78,6 +82,37 @@ impl Core {
         for outcome in outcomes {
             claims.settle(outcome, now, &self.config.claims);
         }
+        drop(claims);
+        let mut waiting = self.waiting();
+        for outcome in outcomes {
+            if let Outcome::Settled(uid) = outcome {
+                waiting.forget(uid);
+            }
+        }
+    }
+
+    /// The waiting pods that kube-scheduler shall try again now.
+    #[must_use]
+    pub fn wake(&self, now: Time) -> Vec<WaitingPod> {
+        let mut waiting = self.waiting();
+        if waiting.is_empty() {
+            return Vec::new();
+        }
+        let snapshot = self.snapshot();
+        waiting.look(&snapshot, &self.config, now);
+        let claims = self.claims();
+        waiting.wake(&snapshot, &claims, &self.config, now)
+    }
+
+    /// The pod is not there to be woken.
+    pub fn wake_gone(&self, pod: &WaitingPod) {
+        self.waiting().forget(&pod.uid);
+    }
+
+    /// The pod could not be woken; it will be tried again after its back-off.
+    pub fn wake_failed(&self, pod: &WaitingPod) {
+        self.metrics.wake_errors.inc();
+        self.waiting().not_woken(&pod.uid);
     }
 
     /// The text of `/metrics`.
@@ -89,7 +124,8 @@ impl Core {
             let claims = self.claims();
             (claims.len(), claims.expired_total)
         };
-        self.metrics.encode(claims, expired)
+        let waiting = self.waiting().len();
+        self.metrics.encode(claims, expired, waiting)
     }
 
     /// Answers `POST /v1/filter`.
@@ -137,7 +173,9 @@ impl Core {
         if pod.claimant.demand == Demand::None {
             return Ok(("all", wire::passed(names.into_iter())));
         }
-        Ok(match &self.place(pod, &names, now)?.decision {
+        let placed = self.place(pod, &names, now)?;
+        self.remember(&args, &placed, now);
+        Ok(match &placed.answer.decision {
             Decision::All => ("all", wire::passed(names.into_iter())),
             Decision::Some(passing) => ("some", wire::passed(passing.iter().map(|&at| names[at]))),
             Decision::None(reasons) => {
@@ -148,17 +186,37 @@ impl Core {
     }
 
     /// Decides for a pod and makes its claim, in place of any that it held.
-    fn place(&self, pod: Candidate, names: &[&str], now: Time) -> Result<Answer, RequestError> {
+    fn place(&self, pod: Candidate, names: &[&str], now: Time) -> Result<Placed, RequestError> {
         let mut claims = self.claims();
-        let snapshot = self.snapshot.load();
+        let snapshot = self.snapshot.load_full();
         self.usable(&snapshot, now)?;
         claims.expire(now);
         claims.release(&pod.claimant.uid);
         let mut answer = decide(&snapshot, &claims, &pod, names, &self.config);
         claims.make(pod.claimant, std::mem::take(&mut answer.claim), now, &self.config.claims);
+        let given_back = claims.given_back_total;
         drop(claims);
         self.count(&answer);
-        Ok(answer)
+        Ok(Placed { answer, snapshot, given_back })
+    }
+
+    /// Keeps a pod that no node is open for; one that found a node waits no more.
+    fn remember(&self, args: &Args<'_>, placed: &Placed, now: Time) {
+        if !self.config.wake_up.enabled {
+            return;
+        }
+        let uid = PodUid::from(args.pod.uid.as_str());
+        let Decision::None(reasons) = &placed.answer.decision else { return self.waiting().forget(&uid) };
+        let claimed = reasons.contains(&Reason::Claimed);
+        let pod =
+            WaitingPod { uid, namespace: args.pod.namespace.as_str().into(), name: args.pod.name.as_str().into() };
+        let rejection = Rejection {
+            pod,
+            demand: args.pod.demand,
+            priority: args.pod.priority,
+            claims: claimed.then_some(placed.given_back),
+        };
+        self.waiting().reject(rejection, &placed.snapshot, now);
     }
 
     fn try_prioritize(&self, body: &[u8], now: Time) -> Result<(&'static str, Vec<u8>), RequestError> {
@@ -211,10 +269,23 @@ impl Core {
         self.metrics.policy(PolicyUse::UnknownCapacity, failure.on_unknown_capacity, capacity);
     }
 
+    /// What is kept in it is only ever a hint.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A panic while the lock was held would have left a claim too many at worst, and its deadline ends it.
     fn claims(&self) -> MutexGuard<'_, Claims> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A decision with what it was made by.
+struct Placed {
+    answer: Answer,
+    snapshot: Arc<Snapshot>,
+    /// [`Claims::given_back_total`] at that time.
+    given_back: u64,
 }
 
 fn candidate(args: &Args<'_>) -> Candidate {

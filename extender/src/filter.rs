@@ -55,7 +55,7 @@ impl Room {
     }
 
     /// Addresses left for pods to come.
-    fn free(self) -> u64 {
+    pub(crate) fn free(self) -> u64 {
         match self {
             Room::Now { free } | Room::Soon { free } | Room::Unproven { free } => u64::from(free),
             Room::Open(_) => u64::from(u32::MAX),

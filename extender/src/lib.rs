@@ -3,11 +3,11 @@
 //! ```text
 //! cluster events ──> index ──publish──> Snapshot ─┐
 //!        (one writer task)                        ├─> filter ──> wire ──> kube-scheduler
-//!                     claims of pods on their way ┘
+//!                     claims of pods on their way ┘       └─rejected─> waiting ──> waker ──> API server
 //! ```
 //!
-//! Decisions (`index`, `filter`, `claims`) are plain values and functions: time comes in as an argument and nothing waits. The
-//! shells (`run`, `http`) hold all the waiting.
+//! Decisions (`index`, `filter`, `claims`, `waiting`) are plain values and functions: time comes in as an argument and nothing waits. The
+//! shells (`run`, `http`, `waker`) hold all the waiting.
 
 pub mod claims;
 pub mod cli;
@@ -22,6 +22,8 @@ pub mod index;
 pub mod metrics;
 mod run;
 pub mod snapshot;
+pub mod waiting;
+mod waker;
 pub mod wire;
 mod writer;
 

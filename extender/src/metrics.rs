@@ -38,6 +38,11 @@ pub struct Metrics {
     snapshot_published: FloatGauge,
     claims: Gauge<i64, AtomicI64>,
     claims_expired: Counter,
+    waiting_pods: Gauge<i64, AtomicI64>,
+    /// Waiting pods whose annotation was written.
+    pub woken_pods: Counter,
+    /// Annotations that could not be written.
+    pub wake_errors: Counter,
 }
 
 /// The two verbs.
@@ -128,6 +133,9 @@ impl Metrics {
             snapshot_published: FloatGauge::default(),
             claims: Gauge::default(),
             claims_expired: Counter::default(),
+            waiting_pods: Gauge::default(),
+            woken_pods: Counter::default(),
+            wake_errors: Counter::default(),
             registry: Registry::default(),
         };
         metrics.register(&mut registry);
@@ -159,6 +167,9 @@ impl Metrics {
         );
         to.register("claims", "Pods that hold a claim", self.claims.clone());
         to.register("claims_expired", "Claims that ended by the deadline", self.claims_expired.clone());
+        to.register("waiting_pods", "Rejected pods to wake when IPs come back", self.waiting_pods.clone());
+        to.register("woken_pods", "Waiting pods that kube-scheduler was made to try again", self.woken_pods.clone());
+        to.register("wake_errors", "Waiting pods that could not be patched", self.wake_errors.clone());
         to.register("build", "Version of the binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     }
 
@@ -269,12 +280,13 @@ impl Metrics {
         self.snapshot_published.set(Duration::from_millis(now.as_millis()).as_secs_f64());
     }
 
-    /// The text of `/metrics`, with the claims as they are now.
+    /// The text of `/metrics`, with the claims and waiting pods as they are now.
     ///
     /// # Errors
     /// When the encoder fails, which writing to memory does not.
-    pub fn encode(&self, claims: usize, expired_total: u64) -> Result<String, std::fmt::Error> {
+    pub fn encode(&self, claims: usize, expired_total: u64, waiting: usize) -> Result<String, std::fmt::Error> {
         self.claims.set(i64::try_from(claims).unwrap_or(i64::MAX));
+        self.waiting_pods.set(i64::try_from(waiting).unwrap_or(i64::MAX));
         self.claims_expired.inc_by(expired_total.saturating_sub(self.claims_expired.get()));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::core::{Clock, Core};
 use crate::metrics::Listener;
-use crate::{http, writer};
+use crate::{http, waker, writer};
 
 /// What `serve` needs beside the configuration.
 #[derive(Clone, Debug)]
@@ -105,6 +105,9 @@ where
         names.insert(watching.spawn(task).id(), format!("watch {}", kind.label()));
     }
     names.insert(watching.spawn(writer::write(events, Arc::clone(&core), clock)).id(), "writer".to_owned());
+    if core.config.wake_up.enabled {
+        names.insert(watching.spawn(waker::wake(client, Arc::clone(&core), clock)).id(), "waker".to_owned());
+    }
     let mut serving = JoinSet::new();
     let router = http::extender(Arc::clone(&core), clock);
     let served = http::serve(listener, Listener::Extender, Arc::clone(&core), router, stopped());

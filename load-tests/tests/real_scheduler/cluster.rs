@@ -26,6 +26,9 @@ use tokio::task::JoinHandle;
 /// Time for what normally takes a second or two.
 const WITHIN: Duration = Duration::from_secs(60);
 
+/// `IP_COOLDOWN_PERIOD` here.
+pub(crate) const COOLDOWN: Duration = Duration::from_secs(2);
+
 /// Everything that runs.
 pub(crate) struct Cluster {
     client: Client,
@@ -88,13 +91,6 @@ impl Cluster {
     /// Deletes a pod, which is gone at once.
     pub(crate) async fn delete_pod(&self, name: &str) {
         self.pods_api().delete(name, &DeleteParams::default().grace_period(0)).await.unwrap();
-    }
-
-    /// Changes an annotation of a node to `value`.
-    pub(crate) async fn touch_a_node(&self, value: u32) {
-        let patch = json!({"metadata": {"annotations": {"example.com/touched": value.to_string()}}});
-        let nodes = Api::<Node>::all(self.client.clone());
-        nodes.patch(&node_name(1), &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
     /// How many filter calls let no node pass.
@@ -245,6 +241,7 @@ fn c5_xlarge(n: u32, zone: &str) -> Value {
 /// The DaemonSet of the CNI's manifest (`config/master/aws-k8s-cni.yaml`) as far as the API server requires it, with the
 /// variables that bear on IPs at the manifest's values, but a short cool-down.
 fn aws_node() -> Value {
+    let cooldown = COOLDOWN.as_secs().to_string();
     let env = [
         ("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "false"),
         ("ENABLE_IPv4", "true"),
@@ -254,7 +251,7 @@ fn aws_node() -> Value {
         ("ENABLE_SUBNET_DISCOVERY", "true"),
         ("WARM_ENI_TARGET", "1"),
         ("WARM_PREFIX_TARGET", "1"),
-        ("IP_COOLDOWN_PERIOD", "2"),
+        ("IP_COOLDOWN_PERIOD", &cooldown),
     ];
     let env: Vec<Value> = env.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
     let labels = json!({"k8s-app": "aws-node"});
