@@ -146,7 +146,11 @@ impl Scheduler {
             self.forget(&uid);
         } else if !self.placed.contains_key(&uid) {
             self.queue.add(&uid);
-            self.pending.insert(uid, pod);
+            let annotations = pod.metadata.annotations.clone();
+            let before = self.pending.insert(uid.clone(), pod);
+            if before.is_some_and(|before| before.metadata.annotations != annotations) {
+                self.queue.wake_pod(&uid);
+            }
         }
     }
 

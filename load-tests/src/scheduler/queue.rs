@@ -62,6 +62,13 @@ impl Queue {
         }
     }
 
+    /// The pod itself changed: kube-scheduler's `Update` looks at this pod only.
+    pub(super) fn wake_pod(&mut self, uid: &str) {
+        if let Some(failed) = self.failed.get_mut(uid) {
+            failed.woken = true;
+        }
+    }
+
     /// The next pod to try.
     pub(super) fn pop(&mut self, now: Time) -> Option<String> {
         if let Some(uid) = self.active.pop_front() {
@@ -92,6 +99,17 @@ mod tests {
         queue.wake();
         assert_eq!(queue.pop(Time::from_millis(999)), None, "back-off of 1 s");
         assert_eq!(queue.pop(Time::from_secs(1)).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn an_annotation_wakes_one_pod() {
+        let mut queue = Queue::default();
+        queue.failed("a", Time::ZERO, false);
+        queue.failed("b", Time::ZERO, false);
+        queue.wake_pod("b");
+        assert_eq!(queue.pop(Time::from_secs(1)).as_deref(), Some("b"));
+        queue.remove("b");
+        assert_eq!(queue.pop(Time::from_secs(1)), None);
     }
 
     #[test]
