@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod fake;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -40,14 +42,7 @@ async fn touches_the_annotation_of_that_pod_only_and_tells_why_not() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "fake",
-        "clusters": [{"name": "fake", "cluster": {"server": server}}],
-        "users": [{"name": "fake", "user": {}}],
-        "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
-    });
-    std::fs::write(file.path(), config.to_string()).unwrap();
+    let file = fake::kubeconfig(&server);
     let client = connect(Some(file.path()), None).await.unwrap();
     let retry = async |namespace, name, uid: &str| request_retry(&client, namespace, name, &uid.into(), "7").await;
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod fake;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -102,22 +104,10 @@ async fn serve(fake: Fake) -> String {
     format!("http://{addr}")
 }
 
-fn kubeconfig(server: &str) -> tempfile::NamedTempFile {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "fake",
-        "clusters": [{"name": "fake", "cluster": {"server": server}}],
-        "users": [{"name": "fake", "user": {}}],
-        "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
-    });
-    std::fs::write(file.path(), config.to_string()).unwrap();
-    file
-}
-
 #[tokio::test]
 async fn survives_absent_kinds_odd_objects_and_a_compacted_log() {
     let fake = Fake::default();
-    let file = kubeconfig(&serve(fake.clone()).await);
+    let file = fake::kubeconfig(&serve(fake.clone()).await);
     let client = connect(Some(file.path()), None).await.unwrap();
     let watching = watch(&client);
     let mut tasks = JoinSet::new();
@@ -155,7 +145,7 @@ async fn survives_absent_kinds_odd_objects_and_a_compacted_log() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_reported_with_its_cause() {
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let file = kubeconfig(&format!("http://127.0.0.1:{port}"));
+    let file = fake::kubeconfig(&format!("http://127.0.0.1:{port}"));
     let client = connect(Some(file.path()), None).await.unwrap();
     let mut watching = watch(&client);
     let mut tasks: JoinSet<()> = JoinSet::new();
