@@ -10,7 +10,7 @@ use headroom_capacity::verdict::{Demand, Reason};
 
 use crate::claims::{Claimant, Claims, Outcome};
 use crate::config::{Config, OnUnknown};
-use crate::filter::{Answer, Candidate, Decision, Room, decide, scores};
+use crate::filter::{Answer, Candidate, Counts, Decision, Room, decide, offers, scores};
 use crate::metrics::{Metrics, PolicyUse, Verb};
 use crate::snapshot::Snapshot;
 use crate::waiting::{Rejection, Waiting, WaitingPod};
@@ -174,7 +174,7 @@ impl Core {
             return Ok(("all", wire::passed(names.into_iter())));
         }
         let placed = self.place(pod, &names, now)?;
-        self.remember(&args, &placed, now);
+        self.remember(&args, &placed, names.len(), now);
         Ok(match &placed.answer.decision {
             Decision::All => ("all", wire::passed(names.into_iter())),
             Decision::Some(passing) => ("some", wire::passed(passing.iter().map(|&at| names[at]))),
@@ -182,6 +182,7 @@ impl Core {
                 let rejected: Vec<(&str, Reason)> = names.into_iter().zip(reasons.iter().copied()).collect();
                 ("none", wire::rejected(&rejected))
             }
+            Decision::NoneOfMany(reason) => ("none", wire::rejected_all(names.first().copied(), *reason)),
         })
     }
 
@@ -196,18 +197,20 @@ impl Core {
         claims.make(pod.claimant, std::mem::take(&mut answer.claim), now, &self.config.claims);
         let given_back = claims.given_back_total;
         drop(claims);
-        self.count(&answer);
+        self.count(&answer.counts);
         Ok(Placed { answer, snapshot, given_back })
     }
 
     /// Keeps a pod that no node is open for; one that found a node waits no more.
-    fn remember(&self, args: &Args<'_>, placed: &Placed, now: Time) {
+    fn remember(&self, args: &Args<'_>, placed: &Placed, names: usize, now: Time) {
         if !self.config.wake_up.enabled {
             return;
         }
         let uid = PodUid::from(args.pod.uid.as_str());
-        let Decision::None(reasons) = &placed.answer.decision else { return self.waiting().forget(&uid) };
-        let claimed = reasons.contains(&Reason::Claimed);
+        if !placed.answer.decision.rejects() {
+            return self.waiting().forget(&uid);
+        }
+        let claimed = placed.answer.counts.never().any(|(reason, _)| reason == Reason::Claimed);
         let pod =
             WaitingPod { uid, namespace: args.pod.namespace.as_str().into(), name: args.pod.name.as_str().into() };
         let rejection = Rejection {
@@ -215,6 +218,7 @@ impl Core {
             demand: args.pod.demand,
             priority: args.pod.priority,
             claims: claimed.then_some(placed.given_back),
+            sampled: placed.answer.room_elsewhere.then_some(names),
         };
         self.waiting().reject(rejection, &placed.snapshot, now);
     }
@@ -223,18 +227,16 @@ impl Core {
         let args = wire::decode(body)?;
         let names: Vec<&str> = args.names.iter().flatten().map(wire::Name::as_str).collect();
         let pod = candidate(&args);
-        let rooms = {
+        if pod.claimant.demand == Demand::None {
+            return Ok(("all", wire::priorities(std::iter::empty())));
+        }
+        let rooms: Vec<Room> = {
             let claims = self.claims();
             let snapshot = self.snapshot.load();
             self.usable(&snapshot, now)?;
-            decide(&snapshot, &claims, &pod, &names, &self.config).rooms
+            offers(&snapshot, &claims, &pod, &names, &self.config).iter().map(|offer| offer.room).collect()
         };
-        let scored = names.into_iter().zip(scores(&rooms));
-        Ok(if rooms.is_empty() {
-            ("all", wire::priorities(std::iter::empty()))
-        } else {
-            ("some", wire::priorities(scored))
-        })
+        Ok(("some", wire::priorities(names.into_iter().zip(scores(&rooms)))))
     }
 
     /// Whether the state may be decided by.
@@ -252,20 +254,12 @@ impl Core {
         Ok(())
     }
 
-    fn count(&self, answer: &Answer) {
-        self.metrics.nodes(&answer.rooms);
-        let uses = |wanted: fn(Reason) -> bool| {
-            let hit = answer.rooms.iter().filter(|room| match room {
-                Room::Open(Some(reason)) | Room::Closed(reason) => wanted(*reason),
-                Room::Unproven { .. } => wanted(Reason::UnknownSubnet),
-                Room::Now { .. } | Room::Soon { .. } | Room::Open(None) => false,
-            });
-            u64::try_from(hit.count()).unwrap_or(u64::MAX)
-        };
+    fn count(&self, counts: &Counts) {
+        self.metrics.nodes(counts);
         let failure = &self.config.failure;
-        let nodes = uses(|reason| reason == Reason::UnknownNode);
+        let nodes = counts.by_policy(Reason::UnknownNode);
         self.metrics.policy(PolicyUse::UnknownNode, failure.on_unknown_node, nodes);
-        let capacity = uses(|reason| matches!(reason, Reason::UnknownInstanceType | Reason::UnknownSubnet));
+        let capacity = counts.by_policy(Reason::UnknownInstanceType) + counts.by_policy(Reason::UnknownSubnet);
         self.metrics.policy(PolicyUse::UnknownCapacity, failure.on_unknown_capacity, capacity);
     }
 

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::claims::{Claimant, Claims};
 use crate::config::Config;
 use crate::core::Clock;
-use crate::filter::{Candidate, Room, decide};
+use crate::filter::{Candidate, Room, offers};
 use crate::index::Index;
 use crate::snapshot::{NodeView, Snapshot};
 
@@ -112,7 +112,7 @@ pub(crate) async fn explain(
     }
     let found = candidate.ok_or_else(|| ExplainError::NoPod(pod.to_owned()))?;
     let snapshot = index.freeze(clock.now());
-    if let Some(node) = node.filter(|node| !snapshot.nodes.contains_key(*node)) {
+    if let Some(node) = node.filter(|node| snapshot.nodes.get(node).is_none()) {
         return Err(ExplainError::NoNode(node.to_owned()));
     }
     let claimant =
@@ -129,16 +129,14 @@ fn report(
     node: Option<&str>,
     config: &Config,
 ) -> Report {
-    let mut names: Vec<&str> = snapshot.nodes.keys().map(|name| &**name).collect();
+    let mut names: Vec<&str> = snapshot.nodes.iter().map(|(_, view)| &*view.name).collect();
     names.retain(|name| node.is_none_or(|wanted| wanted == *name));
     names.sort_unstable();
     let demand = candidate.claimant.demand;
-    let rooms = decide(snapshot, &Claims::default(), candidate, &names, config).rooms;
-    let rooms = rooms.into_iter().map(Some).chain(std::iter::repeat(None));
-    let nodes = names
-        .iter()
-        .zip(rooms)
-        .map(|(name, room)| row(&snapshot.nodes[*name], demand, room, index, snapshot.at))
+    let offers = offers(snapshot, &Claims::default(), candidate, &names, config);
+    let rows = names.iter().zip(offers);
+    let nodes = rows
+        .filter_map(|(name, offer)| Some(row(snapshot.nodes.get(name)?, demand, offer.room, index, snapshot.at)))
         .collect();
     let demand = match demand {
         Demand::None => "none: host network",
@@ -149,14 +147,14 @@ fn report(
     Report { pod: pod.to_owned(), demand, source: "kubernetes", nodes }
 }
 
-fn row(view: &NodeView, demand: Demand, room: Option<Room>, index: &Index, now: Time) -> Row {
+fn row(view: &NodeView, demand: Demand, room: Room, index: &Index, now: Time) -> Row {
     let (answer, reason, free) = match room {
-        None | Some(Room::Open(None)) => ("pass", None, None),
-        Some(Room::Now { free }) => ("now", None, Some(free)),
-        Some(Room::Soon { free }) => ("soon", None, Some(free)),
-        Some(Room::Unproven { free }) => ("soon", Some(Reason::UnknownSubnet.as_str()), Some(free)),
-        Some(Room::Open(Some(reason))) => ("unknown", Some(reason.as_str()), None),
-        Some(Room::Closed(reason)) => ("never", Some(reason.as_str()), None),
+        Room::Open(None) => ("pass", None, None),
+        Room::Now { free } => ("now", None, Some(free)),
+        Room::Soon { free } => ("soon", None, Some(free)),
+        Room::Unproven { free } => ("soon", Some(Reason::UnknownSubnet.as_str()), Some(free)),
+        Room::Open(Some(reason)) => ("unknown", Some(reason.as_str()), None),
+        Room::Closed(reason) => ("never", Some(reason.as_str()), None),
     };
     let slots = view.slots(demand);
     let config = index.eni_config(&view.name);

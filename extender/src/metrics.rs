@@ -14,7 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::config::OnUnknown;
-use crate::filter::Room;
+use crate::filter::Counts;
 use crate::snapshot::Snapshot;
 use crate::wire::RequestError;
 
@@ -216,31 +216,23 @@ impl Metrics {
     }
 
     /// What the named nodes offered.
-    pub fn nodes(&self, rooms: &[Room]) {
-        let mut counts: Vec<(Labels<2>, u64)> = Vec::new();
-        for room in rooms {
-            let labels = match *room {
-                Room::Now { .. } => [("verdict", "now"), ("reason", "")],
-                Room::Soon { .. } => [("verdict", "soon"), ("reason", "")],
-                Room::Unproven { .. } => [("verdict", "unknown"), ("reason", Reason::UnknownSubnet.label())],
-                Room::Open(None) => [("verdict", "open"), ("reason", "")],
-                Room::Open(Some(reason)) => [("verdict", "unknown"), ("reason", reason.label())],
-                Room::Closed(reason) => [("verdict", "never"), ("reason", reason.label())],
-            };
-            match counts.iter_mut().find(|(seen, _)| *seen == labels) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((labels, 1)),
-            }
-        }
-        for (labels, count) in counts {
-            self.filter_nodes.get_or_create(&labels).inc_by(count);
+    pub fn nodes(&self, counts: &Counts) {
+        let plain = [("now", counts.now), ("soon", counts.soon), ("open", counts.open)];
+        let plain = plain.into_iter().filter(|(_, nodes)| *nodes > 0).map(|(verdict, nodes)| (verdict, "", nodes));
+        let unknown = counts.unknown().map(|(reason, nodes)| ("unknown", reason.label(), nodes));
+        let never = counts.never().map(|(reason, nodes)| ("never", reason.label(), nodes));
+        for (verdict, reason, nodes) in plain.chain(unknown).chain(never) {
+            let labels = [("verdict", verdict), ("reason", reason)];
+            self.filter_nodes.get_or_create(&labels).inc_by(u64::from(nodes));
         }
     }
 
     /// A policy decided, so many times.
-    pub fn policy(&self, policy: PolicyUse, choice: OnUnknown, times: u64) {
+    pub fn policy(&self, policy: PolicyUse, choice: OnUnknown, times: u32) {
         if times > 0 {
-            self.policy_uses.get_or_create(&[("policy", policy.label()), ("choice", choice.label())]).inc_by(times);
+            self.policy_uses
+                .get_or_create(&[("policy", policy.label()), ("choice", choice.label())])
+                .inc_by(u64::from(times));
         }
     }
 
