@@ -25,8 +25,10 @@ pub struct Config {
     pub evidence: Evidence,
     /// How waiting pods are tried again when IPs come back.
     pub wake_up: WakeUp,
-    /// Limits of the HTTP server.
+    /// Limits of the HTTP server; the gRPC server has the same, counted apart.
     pub http: Http,
+    /// TLS for kube-scheduler and gRPC; null, the default, speaks plain text. The admin address always does.
+    pub tls: Option<Tls>,
 }
 
 /// Which nodes are offered.
@@ -181,6 +183,19 @@ impl Default for Http {
     fn default() -> Http {
         Http { max_body_bytes: 8 << 20, max_in_flight: 16, drain_secs: 5 }
     }
+}
+
+/// Files in PEM form. They are looked at every 5 s and loaded anew when they change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The server's certificate, then its intermediates. Required.
+    pub cert_file: PathBuf,
+    /// Its private key. Required.
+    pub key_file: PathBuf,
+    /// CAs of client certificates; every client must then have one that is for client authentication. Default null: none is asked for.
+    #[serde(default)]
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// Why a configuration was not accepted.

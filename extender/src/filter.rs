@@ -162,15 +162,20 @@ fn room_of(
         };
     };
     let Some(slots) = view.slots(demand) else { return Room::Open(None) };
-    let nominated = view.nominees.iter().filter(|nominee| {
-        nominee.demand == demand
+    let own = u32::from(own.iter().any(|held| &**held == name));
+    let claimed = claims.on(name, demand).saturating_sub(own);
+    room(view, slots, claimed.saturating_add(nominated_before(view, claims, pod)), config)
+}
+
+/// Pods nominated to this node that come before `pod` and are not counted by a claim.
+pub(crate) fn nominated_before(view: &NodeView, claims: &Claims, pod: &Candidate) -> u32 {
+    let before = view.nominees.iter().filter(|nominee| {
+        nominee.demand == pod.claimant.demand
             && nominee.priority >= pod.priority
             && nominee.uid != pod.claimant.uid
-            && !claims.holds(&nominee.uid, name)
+            && !claims.holds(&nominee.uid, &view.name)
     });
-    let nominated = u32::try_from(nominated.count()).unwrap_or(u32::MAX);
-    let own = u32::from(own.iter().any(|held| &**held == name));
-    room(view, slots, claims.on(name, demand).saturating_sub(own).saturating_add(nominated), config)
+    u32::try_from(before.count()).unwrap_or(u32::MAX)
 }
 
 /// How many nodes to offer: each costs a claim until the pod is seen, so a short supply is spread over the pods in flight.

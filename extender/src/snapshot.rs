@@ -15,6 +15,8 @@ use headroom_cluster::Kind;
 pub struct Snapshot {
     /// By node name.
     pub nodes: Arc<HashMap<Arc<str>, Arc<NodeView>>>,
+    /// aws-node's settings, by which the slots were worked out.
+    pub settings: Arc<CniSettings>,
     /// Kinds whose first list is not complete; empty means ready.
     pub missing: Vec<Kind>,
     /// Since when the watch of nodes or of pods has been failing.
