@@ -320,6 +320,18 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_off_unless_both_files_are_named() {
+        assert_eq!(Config::default().tls, None);
+        let config = Config::parse("tls: {cert_file: a.crt, key_file: a.key}").unwrap();
+        assert_eq!(Config::parse(&config.to_yaml().unwrap()).unwrap(), config);
+        assert_eq!(config.tls.unwrap().client_ca_file, None);
+        let error = Config::parse("tls: {cert_file: a.crt}").unwrap_err().to_string();
+        assert!(error.starts_with("config: tls") && error.contains("key_file"), "{error}");
+        let error = Config::parse("tls: {cert_file: a, key_file: b, ca_file: c}").unwrap_err().to_string();
+        assert!(error.contains("ca_file") && error.contains("did you mean"), "{error}");
+    }
+
+    #[test]
     fn a_value_out_of_range_names_key_value_and_range() {
         let error = Config::parse("answer: {max_nodes: 0}").unwrap_err().to_string();
         assert_eq!(error, "config: answer.max_nodes: 0 is not in 1..=100000");

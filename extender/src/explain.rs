@@ -122,7 +122,7 @@ impl Account {
 
     /// Further pods that the node takes; `None` where nothing limits it, nothing is known, or it takes none.
     #[must_use]
-    pub fn free_ips(&self) -> Option<u32> {
+    pub fn further_pods(&self) -> Option<u32> {
         match self.room {
             Room::Now { free } | Room::Soon { free } | Room::Unproven { free } => Some(free),
             Room::Open(_) | Room::Closed(_) => None,

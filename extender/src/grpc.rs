@@ -26,7 +26,11 @@ use crate::wire::RequestError;
 
 /// The three services. The second value keeps the health service up to date for as long as it is polled; it ends when `stopped`
 /// does, and with it every health watch.
-pub fn services<S>(core: &Arc<Core>, clock: Clock, stopped: S) -> (Router, impl Future<Output = ()> + Send + use<S>)
+pub async fn services<S>(
+    core: &Arc<Core>,
+    clock: Clock,
+    stopped: S,
+) -> (Router, impl Future<Output = ()> + Send + use<S>)
 where
     S: Future<Output = ()> + Send,
 {
@@ -34,6 +38,8 @@ where
     let extender = ExtenderServer::new(service).max_decoding_message_size(core.config.http.max_body_bytes);
     let gate = Gate { core: Arc::clone(core), slots: Arc::new(Semaphore::new(core.config.http.max_in_flight)) };
     let reporter = HealthReporter::new();
+    // It starts as SERVING.
+    report(&reporter, false).await;
     let health = HealthService::from_health_reporter(reporter.clone());
     let router = Router::new()
         .route_service(&format!("/{SERVICE_NAME}/{{*method}}"), extender)
@@ -60,22 +66,29 @@ fn reflection() -> Vec<Router> {
     ]
 }
 
-/// SERVING while the state is complete, both for the server ("") and the service by name.
+/// The server as a whole, and the service.
+const HEALTH_NAMES: [&str; 2] = ["", SERVICE_NAME];
+
+async fn report(reporter: &HealthReporter, is_ready: bool) {
+    let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+    for name in HEALTH_NAMES {
+        reporter.set_service_status(name, status).await;
+    }
+}
+
+/// SERVING while the state is complete.
 async fn follow(mut reporter: HealthReporter, mut ready: watch::Receiver<bool>, stopped: impl Future<Output = ()>) {
-    let names = ["", SERVICE_NAME];
     tokio::pin!(stopped);
     loop {
-        let serving = if *ready.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for name in names {
-            reporter.set_service_status(name, serving).await;
-        }
+        let is_ready = *ready.borrow_and_update();
+        report(&reporter, is_ready).await;
         tokio::select! {
             changed = ready.changed() => if changed.is_err() { break },
             () = &mut stopped => break,
         }
     }
-    for name in names {
-        reporter.set_service_status(name, ServingStatus::NotServing).await;
+    report(&reporter, false).await;
+    for name in HEALTH_NAMES {
         // Ends the streams that watch it; they would hold up the shutdown.
         reporter.clear_service_status(name).await;
     }

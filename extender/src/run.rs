@@ -135,7 +135,7 @@ where
     serve((admin, Listener::Admin, None, http::admin(Arc::clone(&core))), "admin listener");
     let grpc_addr = grpc.as_ref().map(|(_, addr)| *addr);
     if let Some((listener, _)) = grpc {
-        let (router, health) = grpc::services(&core, clock, stopped());
+        let (router, health) = grpc::services(&core, clock, stopped()).await;
         serve((listener, Listener::Grpc, tls, router), "gRPC listener");
         names.insert(serving.spawn(health).id(), "gRPC health".to_owned());
     }

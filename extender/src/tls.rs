@@ -67,7 +67,8 @@ pub enum TlsError {
     },
 }
 
-/// Accepts TLS connections with the certificate that is current when they come.
+/// Accepts TLS connections with the certificate that is current when they come. Sessions are kept with the configuration, so none
+/// is resumed past a change of the client CAs.
 #[derive(Clone, Debug)]
 pub struct Acceptor(Arc<ArcSwap<ServerConfig>>);
 

@@ -146,7 +146,7 @@ fn row(account: &Account, explanation: &Explanation, index: &Index) -> Option<Ro
             Room::Closed(_) => "never",
         },
         reason: account.reason().map(Reason::as_str),
-        free: account.free_ips(),
+        free: account.further_pods(),
         figures: explanation.figures(account).unwrap_or_default(),
         ceiling: account.ip_limit(),
         total: view.state.total.get(),

@@ -100,7 +100,7 @@ fn node_explanation(account: &Account, figures: String) -> v1::NodeExplanation {
         reason: why.map_or(v1::Reason::Unspecified, reason).into(),
         message: why.map_or_else(String::new, |reason| reason.as_str().to_owned()),
         passes: account.passes(),
-        free_ips: account.free_ips(),
+        further_pods: account.further_pods(),
         ip_limit: account.ip_limit(),
         attached_ips: state.map_or(0, |state| state.total.get()),
         assigned_ips: state.map_or(0, |state| state.assigned.get()),

@@ -30,12 +30,13 @@ pub(super) fn of(error: &RequestError) -> Status {
 }
 
 /// What tonic refused before it called the method: its statuses carry no details. A message above the limit is OUT_OF_RANGE, one
-/// that it cannot decode INTERNAL (tonic `codec/decode.rs`).
+/// that it cannot decode INTERNAL (tonic `codec/decode.rs`), a body that broke off CANCELLED or UNKNOWN (`Status::from_error`).
 pub(super) fn refused_by_tonic(headers: &HeaderMap) -> Option<RequestError> {
     let status = Status::from_header_map(headers).filter(|status| status.details().is_empty())?;
     match status.code() {
         Code::OutOfRange => Some(RequestError::TooLarge),
         Code::Internal => Some(RequestError::Malformed(status.message().to_owned())),
+        Code::Cancelled | Code::Unknown => Some(RequestError::CutOff),
         _ => None,
     }
 }

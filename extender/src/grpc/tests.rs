@@ -30,8 +30,8 @@ use crate::config::Config;
 use crate::core::{Clock, Core};
 use crate::fixtures::{World, running};
 
-fn router(core: &Arc<Core>) -> Router {
-    services(core, Clock::start(), std::future::pending()).0
+async fn router(core: &Arc<Core>) -> Router {
+    services(core, Clock::start(), std::future::pending()).await.0
 }
 
 /// `n1` has 56 IPs to give, `last` one, `full` none.
@@ -59,13 +59,13 @@ fn names(names: &[&str]) -> Vec<String> {
 
 async fn filter(core: &Arc<Core>, uid: &str, nodes: &[&str]) -> Result<Answer, Status> {
     let request = FilterRequest { pod: pod(uid), node_names: names(nodes) };
-    let response = ExtenderClient::new(router(core)).filter(request).await?;
+    let response = ExtenderClient::new(router(core).await).filter(request).await?;
     Ok(response.into_inner().answer.unwrap())
 }
 
 async fn explain(core: &Arc<Core>, uid: &str, nodes: &[&str]) -> v1::ExplainResponse {
     let request = ExplainRequest { pod: pod(uid), node_names: names(nodes) };
-    ExtenderClient::new(router(core)).explain(request).await.unwrap().into_inner()
+    ExtenderClient::new(router(core).await).explain(request).await.unwrap().into_inner()
 }
 
 #[track_caller]
@@ -83,14 +83,21 @@ async fn every_cause_has_its_code_and_is_counted() {
     assert_cause(&filter(&core, "", &["n1"]).await.unwrap_err(), Code::InvalidArgument, "NO_UID");
     let long = "x".repeat(5000);
     assert_cause(&filter(&core, "u", &[&long]).await.unwrap_err(), Code::ResourceExhausted, "TOO_LARGE");
-    assert_cause(&garbage(router(&core)).await, Code::InvalidArgument, "MALFORMED");
+    // A frame of one byte that begins a field and ends.
+    assert_cause(
+        &refused(router(&core).await, Body::from(&b"\0\0\0\0\x01\x0a"[..])).await,
+        Code::InvalidArgument,
+        "MALFORMED",
+    );
+    let cut = Body::from_stream(futures::stream::iter([Err::<Bytes, _>(std::io::Error::other("reset"))]));
+    assert_cause(&refused(router(&core).await, cut).await, Code::DeadlineExceeded, "CUT_OFF");
     let waking = Arc::new(Core::new(Config::default()));
     let status = filter(&waking, "u", &["n1"]).await.unwrap_err();
     assert_cause(&status, Code::Unavailable, "NOT_READY");
     assert!(status.message().starts_with("headroom: not ready"), "{status}");
 
     let text = core.metrics_text().unwrap();
-    for label in ["no_uid", "too_large", "malformed"] {
+    for label in ["no_uid", "too_large", "malformed", "cut_off"] {
         let line = format!(r#"headroom_extender_requests_total{{verb="filter",answer="{label}"}} 1"#);
         assert!(text.contains(&line), "{line}\n{text}");
     }
@@ -101,9 +108,8 @@ fn post(body: Body) -> Request<Body> {
     request.header("te", "trailers").body(body).unwrap()
 }
 
-/// A frame of one byte that begins a field and ends.
-async fn garbage(router: Router) -> Status {
-    let response = router.oneshot(post(Body::from(&b"\0\0\0\0\x01\x0a"[..]))).await.unwrap();
+async fn refused(router: Router, body: Body) -> Status {
+    let response = router.oneshot(post(body)).await.unwrap();
     Status::from_header_map(response.headers()).unwrap()
 }
 
@@ -112,7 +118,7 @@ async fn more_calls_than_the_limit_are_refused_at_once() {
     let mut config = Config::default();
     config.http.max_in_flight = 1;
     let core = ready(config);
-    let router = router(&core);
+    let router = router(&core).await;
     let (open, chunks) = mpsc::channel::<Result<Bytes, std::io::Error>>(1);
     let chunks = futures::stream::unfold(chunks, |mut chunks| async { Some((chunks.recv().await?, chunks)) });
     let slow = tokio::spawn(router.clone().oneshot(post(Body::from_stream(chunks))));
@@ -140,7 +146,7 @@ async fn explains_claims_and_makes_none() {
     assert_eq!((last.verdict(), last.reason(), last.claims), (Verdict::Never, v1::Reason::Claimed, 1));
     assert_eq!(last.message, Reason::Claimed.as_str());
     assert!(last.figures.contains("1 claimed"), "{}", last.figures);
-    assert_eq!((n1.verdict(), n1.free_ips, n1.claims, n1.passes), (Verdict::Now, Some(56), 0, true));
+    assert_eq!((n1.verdict(), n1.further_pods, n1.claims, n1.passes), (Verdict::Now, Some(56), 0, true));
     assert_eq!((nowhere.verdict(), nowhere.reason()), (Verdict::Unknown, v1::Reason::UnknownNode));
 
     let own = explain(&core, "first", &["last"]).await;
@@ -166,18 +172,11 @@ async fn explains_every_node_when_none_is_named() {
 async fn health_follows_readiness_and_its_watches_end_on_shutdown() {
     let core = Arc::new(Core::new(Config::default()));
     let (stop, stopped) = oneshot::channel::<()>();
-    let (router, health) = services(&core, Clock::start(), async { drop(stopped.await) });
+    let (router, health) = services(&core, Clock::start(), async { drop(stopped.await) }).await;
     let follow = tokio::spawn(health);
     let mut client = HealthClient::new(router);
     let request = HealthCheckRequest { service: "headroom.v1.Extender".to_owned() };
-    // The name is there once the follower has run for the first time.
-    let mut statuses = loop {
-        match client.watch(request.clone()).await {
-            Ok(statuses) => break statuses.into_inner(),
-            Err(status) => assert_eq!(status.code(), Code::NotFound),
-        }
-        tokio::task::yield_now().await;
-    };
+    let mut statuses = client.watch(request).await.unwrap().into_inner();
     let mut next = async || statuses.next().await.map(|status| status.unwrap().status());
     assert_eq!(next().await, Some(ServingStatus::NotServing));
     publish(&core);
@@ -192,7 +191,7 @@ async fn health_follows_readiness_and_its_watches_end_on_shutdown() {
 
 #[tokio::test]
 async fn reflection_lists_the_services_and_describes_ours() {
-    let mut client = ServerReflectionClient::new(router(&ready(Config::default())));
+    let mut client = ServerReflectionClient::new(router(&ready(Config::default())).await);
     let ask = |request| {
         let request = ServerReflectionRequest { host: String::new(), message_request: Some(request) };
         futures::stream::iter([request])

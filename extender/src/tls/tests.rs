@@ -105,7 +105,7 @@ async fn start(core: &Arc<Core>, kind: Listener, acceptor: Acceptor) -> SocketAd
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let router = match kind {
-        Listener::Grpc => grpc::services(core, Clock::start(), std::future::pending()).0,
+        Listener::Grpc => grpc::services(core, Clock::start(), std::future::pending()).await.0,
         _ => http::extender(Arc::clone(core), Clock::start()),
     };
     tokio::spawn(serve(listener, kind, Arc::clone(core), Some(acceptor), router, std::future::pending()));

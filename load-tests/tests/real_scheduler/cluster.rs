@@ -60,6 +60,7 @@ impl Cluster {
             context: None,
             listen: any_port,
             admin_listen: any_port,
+            grpc_listen: None,
         };
         let extender = headroom_extender::run(options, async { drop(stopped.await) }).await.unwrap();
         eventually("the extender is ready", async || get(extender.admin_addr, "/readyz").await.map(drop)).await;
