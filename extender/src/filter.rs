@@ -90,6 +90,12 @@ pub enum Decision {
     NoneOfMany(Reason),
 }
 
+/// The text of [`Decision::NoneOfMany`], constant per reason.
+#[must_use]
+pub fn on_any_node(reason: Reason) -> String {
+    reason.as_str().replacen(':', " on any node asked:", 1)
+}
+
 impl Decision {
     /// Whether no node passes.
     #[must_use]
@@ -212,17 +218,21 @@ fn offer(snapshot: &Snapshot, claims: &Claims, own: &[NodeId], pod: &Candidate, 
     let Some(slots) = view.slots(demand) else {
         return Offer { id: Some(id), zone: view.zone, room: Room::Open(None), open: true };
     };
-    let nominated = view.nominees.iter().filter(|nominee| {
-        nominee.demand == demand
+    let own = u32::from(own.contains(&id));
+    let claimed = claims.on(id, demand).saturating_sub(own);
+    let room = room(view, slots, claimed.saturating_add(nominated_before(view, id, claims, pod)), config);
+    Offer { id: Some(id), zone: view.zone, room, open: slots.closed().is_none() }
+}
+
+/// Pods nominated to this node that come before `pod` and are not counted by a claim.
+pub(crate) fn nominated_before(view: &NodeView, id: NodeId, claims: &Claims, pod: &Candidate) -> u32 {
+    let before = view.nominees.iter().filter(|nominee| {
+        nominee.demand == pod.claimant.demand
             && nominee.priority >= pod.priority
             && nominee.uid != pod.claimant.uid
             && !claims.holds(&nominee.uid, id)
     });
-    let nominated = u32::try_from(nominated.count()).unwrap_or(u32::MAX);
-    let own = u32::from(own.contains(&id));
-    let taken = claims.on(id, demand).saturating_sub(own).saturating_add(nominated);
-    let room = room(view, slots, taken, config);
-    Offer { id: Some(id), zone: view.zone, room, open: slots.closed().is_none() }
+    u32::try_from(before.count()).unwrap_or(u32::MAX)
 }
 
 /// How many nodes to offer: each costs a claim until the pod is seen, so a short supply is spread over the pods in flight.

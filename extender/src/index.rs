@@ -161,6 +161,7 @@ impl Index {
         let required = [Kind::Node, Kind::Pod];
         Snapshot {
             nodes: self.views.clone(),
+            settings: Arc::clone(&self.settings),
             missing: Kind::ALL.into_iter().filter(|kind| !self.synced.contains(kind)).collect(),
             failing_since: required.iter().filter_map(|kind| self.failing_since.get(kind)).min().copied(),
             at: now,

@@ -18,6 +18,8 @@ pub use table::{NodeId, NodeTable, Tally};
 pub struct Snapshot {
     /// Every node.
     pub nodes: NodeTable,
+    /// aws-node's settings, by which the slots were worked out.
+    pub settings: Arc<CniSettings>,
     /// Kinds whose first list is not complete; empty means ready.
     pub missing: Vec<Kind>,
     /// Since when the watch of nodes or of pods has been failing.

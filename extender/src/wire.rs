@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use thiserror::Error;
 
+use crate::filter::on_any_node;
+
 pub use args::{Args, Name, Pod};
 
 /// Why a request gets no answer. The text goes to kube-scheduler in `Error`, which it logs and puts into the pod's event, so it
@@ -152,7 +154,7 @@ pub fn rejected(reasons: &[(&str, Reason)]) -> Vec<u8> {
 /// kube-scheduler names; those in neither list count as unresolvable (k/k `pkg/scheduler/framework/types.go`, `NodeToStatus`).
 #[must_use]
 pub fn rejected_all(name: Option<&str>, reason: Reason) -> Vec<u8> {
-    let text = reason.as_str().replacen(':', " on any node asked:", 1);
+    let text = on_any_node(reason);
     encode(&FilterResult {
         nodes: None,
         node_names: Some(Vec::new()),

@@ -142,7 +142,9 @@ impl NodeTable {
         }
     }
 
-    fn view(&self, id: NodeId) -> Option<&Arc<NodeView>> {
+    /// A node by its number.
+    #[must_use]
+    pub fn view(&self, id: NodeId) -> Option<&Arc<NodeView>> {
         self.chunks.get(id.index() / CHUNK)?[id.index() % CHUNK].as_ref()
     }
 
