@@ -162,26 +162,22 @@ impl Core {
         self.metrics.request(verb, error.label());
         match verb {
             Verb::Filter => wire::failed(error),
-            Verb::Prioritize => wire::priorities(std::iter::empty()),
+            Verb::Prioritize => wire::no_priorities(),
         }
     }
 
     fn try_filter(&self, body: &[u8], now: Time) -> Result<(&'static str, Vec<u8>), RequestError> {
         let args = wire::decode(body)?;
-        let names: Vec<&str> = args.names.iter().flatten().map(wire::Name::as_str).collect();
         let pod = candidate(&args);
         if pod.claimant.demand == Demand::None {
-            return Ok(("all", wire::passed(names.into_iter())));
+            return Ok(("all", wire::passed_all(&args.names)));
         }
-        let placed = self.place(pod, &names, now)?;
+        let placed = self.place(pod, &args.names.list(), now)?;
         self.remember(&args, &placed, now);
         Ok(match &placed.answer.decision {
-            Decision::All => ("all", wire::passed(names.into_iter())),
-            Decision::Some(passing) => ("some", wire::passed(passing.iter().map(|&at| names[at]))),
-            Decision::None(reasons) => {
-                let rejected: Vec<(&str, Reason)> = names.into_iter().zip(reasons.iter().copied()).collect();
-                ("none", wire::rejected(&rejected))
-            }
+            Decision::All => ("all", wire::passed_all(&args.names)),
+            Decision::Some(passing) => ("some", wire::passed(&args.names, passing.iter().copied())),
+            Decision::None(reasons) => ("none", wire::rejected(&args.names, reasons.iter().copied())),
         })
     }
 
@@ -205,11 +201,10 @@ impl Core {
         if !self.config.wake_up.enabled {
             return;
         }
-        let uid = PodUid::from(args.pod.uid.as_str());
+        let uid = PodUid::from(&*args.pod.uid);
         let Decision::None(reasons) = &placed.answer.decision else { return self.waiting().forget(&uid) };
         let claimed = reasons.contains(&Reason::Claimed);
-        let pod =
-            WaitingPod { uid, namespace: args.pod.namespace.as_str().into(), name: args.pod.name.as_str().into() };
+        let pod = WaitingPod { uid, namespace: (*args.pod.namespace).into(), name: (*args.pod.name).into() };
         let rejection = Rejection {
             pod,
             demand: args.pod.demand,
@@ -221,19 +216,17 @@ impl Core {
 
     fn try_prioritize(&self, body: &[u8], now: Time) -> Result<(&'static str, Vec<u8>), RequestError> {
         let args = wire::decode(body)?;
-        let names: Vec<&str> = args.names.iter().flatten().map(wire::Name::as_str).collect();
         let pod = candidate(&args);
         let rooms = {
             let claims = self.claims();
             let snapshot = self.snapshot.load();
             self.usable(&snapshot, now)?;
-            decide(&snapshot, &claims, &pod, &names, &self.config).rooms
+            decide(&snapshot, &claims, &pod, &args.names.list(), &self.config).rooms
         };
-        let scored = names.into_iter().zip(scores(&rooms));
         Ok(if rooms.is_empty() {
-            ("all", wire::priorities(std::iter::empty()))
+            ("all", wire::no_priorities())
         } else {
-            ("some", wire::priorities(scored))
+            ("some", wire::priorities(&args.names, scores(&rooms).into_iter()))
         })
     }
 
@@ -292,7 +285,7 @@ fn candidate(args: &Args<'_>) -> Candidate {
     let pod = &args.pod;
     Candidate {
         claimant: Claimant {
-            uid: PodUid::from(pod.uid.as_str()),
+            uid: PodUid::from(&*pod.uid),
             demand: pod.demand,
             resource_version: pod.resource_version,
             failure: pod.failure,
