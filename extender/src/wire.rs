@@ -96,4 +96,6 @@ pub fn decode(body: &[u8]) -> Result<Args<'_>, RequestError> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
