@@ -154,9 +154,8 @@ impl Core {
     #[must_use]
     pub fn prioritize(&self, body: &[u8], now: Time) -> Vec<u8> {
         let reply = wire::decode(body).and_then(|args| {
-            let names = names(&args);
-            let scores = self.score(&args.pod, &names, now)?;
-            Ok(wire::priorities(names.into_iter().zip(scores)))
+            let scores = self.score(&args.pod, &args.names.list(), now)?;
+            Ok(wire::priorities(&args.names, scores.into_iter()))
         });
         reply.unwrap_or_else(|error| self.refuse(Verb::Prioritize, &error))
     }
@@ -166,7 +165,7 @@ impl Core {
     pub fn refuse(&self, verb: Verb, error: &RequestError) -> Vec<u8> {
         self.count_refusal(verb, error);
         match verb {
-            Verb::Prioritize => wire::priorities(std::iter::empty()),
+            Verb::Prioritize => wire::no_priorities(),
             _ => wire::failed(error),
         }
     }
@@ -178,15 +177,12 @@ impl Core {
     }
 
     fn filter_args(&self, args: &Args<'_>, now: Time) -> Result<Vec<u8>, RequestError> {
-        let names = names(args);
-        Ok(match self.decide(&args.pod, &names, now)? {
-            Decision::All => wire::passed(names.into_iter()),
-            Decision::Some(passing) => wire::passed(passing.iter().map(|&at| names[at])),
-            Decision::None(reasons) => {
-                let rejected: Vec<(&str, Reason)> = names.into_iter().zip(reasons).collect();
-                wire::rejected(&rejected)
-            }
-            Decision::NoneOfMany(reason) => wire::rejected_all(names.first().copied(), reason),
+        let names = &args.names;
+        Ok(match self.decide(&args.pod, &names.list(), now)? {
+            Decision::All => wire::passed_all(names),
+            Decision::Some(passing) => wire::passed(names, passing.iter().copied()),
+            Decision::None(reasons) => wire::rejected(names, reasons.iter().copied()),
+            Decision::NoneOfMany(reason) => wire::rejected_all(names, reason),
         })
     }
 
@@ -194,7 +190,7 @@ impl Core {
     ///
     /// # Errors
     /// When the state may not be decided by.
-    pub fn decide(&self, pod: &Pod, names: &[&str], now: Time) -> Result<Decision, RequestError> {
+    pub fn decide(&self, pod: &Pod<'_>, names: &[&str], now: Time) -> Result<Decision, RequestError> {
         if pod.demand == Demand::None {
             self.metrics.request(Verb::Filter, "all");
             return Ok(Decision::All);
@@ -215,7 +211,7 @@ impl Core {
     ///
     /// # Errors
     /// As [`Core::decide`].
-    pub fn score(&self, pod: &Pod, names: &[&str], now: Time) -> Result<Vec<u8>, RequestError> {
+    pub fn score(&self, pod: &Pod<'_>, names: &[&str], now: Time) -> Result<Vec<u8>, RequestError> {
         if pod.demand == Demand::None {
             self.metrics.request(Verb::Prioritize, "all");
             return Ok(Vec::new());
@@ -235,7 +231,7 @@ impl Core {
     ///
     /// # Errors
     /// When the first lists are not complete.
-    pub fn explain(&self, pod: &Pod, names: &[&str]) -> Result<Explanation, RequestError> {
+    pub fn explain(&self, pod: &Pod<'_>, names: &[&str]) -> Result<Explanation, RequestError> {
         let claims = self.claims();
         let snapshot = self.snapshot.load_full();
         if !snapshot.is_ready() {
@@ -263,17 +259,17 @@ impl Core {
     }
 
     /// Keeps a pod that no node is open for; one that found a node waits no more.
-    fn remember(&self, pod: &Pod, names: usize, placed: &Placed, now: Time) {
+    fn remember(&self, pod: &Pod<'_>, names: usize, placed: &Placed, now: Time) {
         if !self.config.wake_up.enabled {
             return;
         }
-        let uid = PodUid::from(pod.uid.as_str());
+        let uid = PodUid::from(&*pod.uid);
         if !placed.answer.decision.rejects() {
             return self.waiting().forget(&uid);
         }
         let claimed = placed.answer.counts.never().any(|(reason, _)| reason == Reason::Claimed);
         let rejection = Rejection {
-            pod: WaitingPod { uid, namespace: pod.namespace.as_str().into(), name: pod.name.as_str().into() },
+            pod: WaitingPod { uid, namespace: (*pod.namespace).into(), name: (*pod.name).into() },
             demand: pod.demand,
             priority: pod.priority,
             claims: claimed.then_some(placed.given_back),
@@ -325,14 +321,10 @@ struct Placed {
     given_back: u64,
 }
 
-fn names<'a>(args: &'a Args<'_>) -> Vec<&'a str> {
-    args.names.iter().flatten().map(wire::Name::as_str).collect()
-}
-
-fn candidate(pod: &Pod) -> Candidate {
+fn candidate(pod: &Pod<'_>) -> Candidate {
     Candidate {
         claimant: Claimant {
-            uid: PodUid::from(pod.uid.as_str()),
+            uid: PodUid::from(&*pod.uid),
             demand: pod.demand,
             resource_version: pod.resource_version,
             failure: pod.failure,

@@ -2,18 +2,18 @@
 //! the field names, and Go matches them whatever their case.
 
 mod args;
-
-use std::collections::BTreeMap;
-use std::io::Write as _;
+mod names;
+mod pod;
+mod reply;
+mod scan;
 
 use headroom_capacity::verdict::Reason;
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
 use thiserror::Error;
 
-use crate::filter::on_any_node;
-
-pub use args::{Args, Name, Pod};
+pub use args::Args;
+pub use names::Names;
+pub use pod::Pod;
+pub use reply::{failed, no_priorities, passed, passed_all, priorities, rejected, rejected_all};
 
 /// Why a request gets no answer. The text goes to kube-scheduler in `Error`, which it logs and puts into the pod's event, so it
 /// is constant per cause and says what to change.
@@ -88,121 +88,14 @@ impl RequestError {
 /// # Errors
 /// When it is not JSON, has no node names or no pod UID.
 pub fn decode(body: &[u8]) -> Result<Args<'_>, RequestError> {
-    let args: Args<'_> = serde_json::from_slice(body).map_err(malformed)?;
-    if args.names.is_none() {
-        return Err(if args.has_nodes { RequestError::NodesInsteadOfNames } else { RequestError::NoNames });
-    }
-    if args.pod.uid.is_empty() {
-        return Err(RequestError::NoUid);
-    }
-    Ok(args)
+    let args = match scan::scan(body) {
+        Some(args) => args,
+        None => args::parse(body)?,
+    };
+    if args.pod.uid.is_empty() { Err(RequestError::NoUid) } else { Ok(args) }
 }
 
-/// The parser quotes the value that it did not expect, however long: its ends hold what was wrong and where.
-fn malformed(error: serde_json::Error) -> RequestError {
-    const END_CHARS: usize = 120;
-    let text = error.to_string();
-    let chars = text.chars().count();
-    if chars <= 2 * END_CHARS {
-        return RequestError::Malformed(text);
-    }
-    let head: String = text.chars().take(END_CHARS).collect();
-    let tail: String = text.chars().skip(chars - END_CHARS).collect();
-    RequestError::Malformed(format!("{head} ... {tail}"))
-}
-
-/// `ExtenderFilterResult`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct FilterResult<'a, R> {
-    nodes: Option<()>,
-    node_names: Option<Vec<&'a str>>,
-    failed_nodes: BTreeMap<&'a str, &'a str>,
-    failed_and_unresolvable_nodes: R,
-    error: &'a str,
-}
-
-/// Node name -> reason, in the order of the request.
-#[derive(Debug)]
-struct Rejected<'a>(&'a [(&'a str, Reason)]);
-
-impl Serialize for Rejected<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, reason) in self.0 {
-            map.serialize_entry(name, reason.as_str())?;
-        }
-        map.end()
-    }
-}
-
-/// The reply when nodes pass. Both maps stay empty: kube-scheduler reads them only where no node is left, and decoding them costs it
-/// more than all of the rest.
-#[must_use]
-pub fn passed<'a>(names: impl Iterator<Item = &'a str>) -> Vec<u8> {
-    filter_result(Some(names.collect()), &[], "")
-}
-
-/// The reply when none passes: unresolvable, because preemption cannot free an address that kube-scheduler does not count, and its
-/// dry run over every such node would only cost time.
-#[must_use]
-pub fn rejected(reasons: &[(&str, Reason)]) -> Vec<u8> {
-    filter_result(Some(Vec::new()), reasons, "")
-}
-
-/// The reply when none of many passes: one node carries the reason for all, so that the text stays the same whichever nodes
-/// kube-scheduler names; those in neither list count as unresolvable (k/k `pkg/scheduler/framework/types.go`, `NodeToStatus`).
-#[must_use]
-pub fn rejected_all(name: Option<&str>, reason: Reason) -> Vec<u8> {
-    let text = on_any_node(reason);
-    encode(&FilterResult {
-        nodes: None,
-        node_names: Some(Vec::new()),
-        failed_nodes: BTreeMap::new(),
-        failed_and_unresolvable_nodes: name.map(|name| (name, text.as_str())).into_iter().collect::<BTreeMap<_, _>>(),
-        error: "",
-    })
-}
-
-/// The reply to a request that could not be answered.
-#[must_use]
-pub fn failed(error: &RequestError) -> Vec<u8> {
-    filter_result(None, &[], &error.to_string())
-}
-
-fn filter_result(node_names: Option<Vec<&str>>, rejected: &[(&str, Reason)], error: &str) -> Vec<u8> {
-    encode(&FilterResult {
-        nodes: None,
-        node_names,
-        failed_nodes: BTreeMap::new(),
-        failed_and_unresolvable_nodes: Rejected(rejected),
-        error,
-    })
-}
-
-/// `HostPriority`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct HostPriority<'a> {
-    host: &'a str,
-    score: u8,
-}
-
-/// The reply to prioritize: `HostPriorityList`, which has no place for an error.
-#[must_use]
-pub fn priorities<'a>(scores: impl Iterator<Item = (&'a str, u8)>) -> Vec<u8> {
-    encode(&scores.map(|(host, score)| HostPriority { host, score }).collect::<Vec<_>>())
-}
-
-/// No trailing newline: kube-scheduler's connection is reused only if the body ends with the JSON.
-fn encode(value: &impl Serialize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    if serde_json::to_writer(&mut out, value).is_err() || out.flush().is_err() {
-        // Strings, numbers and maps with string keys into memory: there is nothing that could fail.
-        out.clear();
-    }
-    out
-}
-
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

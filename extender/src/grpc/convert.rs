@@ -14,18 +14,18 @@ use crate::filter::{Decision, Room, on_any_node};
 use crate::wire::{Pod, RequestError};
 
 /// A pod that may claim.
-pub(super) fn pod(pod: Option<v1::Pod>) -> Result<Pod, RequestError> {
+pub(super) fn pod(pod: Option<v1::Pod>) -> Result<Pod<'static>, RequestError> {
     let pod = any_pod(pod.unwrap_or_default());
     if pod.uid.is_empty() { Err(RequestError::NoUid) } else { Ok(pod) }
 }
 
-pub(super) fn any_pod(pod: v1::Pod) -> Pod {
+pub(super) fn any_pod(pod: v1::Pod) -> Pod<'static> {
     Pod {
         demand: demand(pod.host_network, pod.resource_names.iter().map(String::as_str)),
         failure: pod.last_failure.map(|failure| failure_fingerprint(&failure.reason, &failure.message)),
-        uid: pod.uid,
-        namespace: pod.namespace,
-        name: pod.name,
+        uid: pod.uid.into(),
+        namespace: pod.namespace.into(),
+        name: pod.name.into(),
         resource_version: pod.resource_version,
         priority: pod.priority,
     }

@@ -3,7 +3,7 @@
 use headroom_capacity::verdict::{Demand, Reason};
 use proptest::prelude::*;
 
-use super::{RequestError, decode, failed, passed, priorities, rejected};
+use super::{Names, RequestError, decode, failed, no_priorities, passed, passed_all, priorities, rejected};
 
 const REQUEST: &str = r#"{"Pod":{"metadata":{"name":"web-0","namespace":"default","uid":"5f1c9a52-7a53-4b5e-9c2e-0d6f7e1c2b3a","resourceVersion":"4711","creationTimestamp":"2026-01-02T03:04:05Z","labels":{"app":"web"},"annotations":{"note":"a \u003cb\u003e \u0026 c"}},"spec":{"containers":[{"name":"c","image":"nginx","resources":{"limits":{"cpu":"1"},"requests":{"cpu":"500m"}},"imagePullPolicy":"Always"}],"restartPolicy":"Always","schedulerName":"default-scheduler","priority":100,"enableServiceLinks":true},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/2 nodes are available","lastProbeTime":null,"lastTransitionTime":"2026-01-02T03:04:06Z"}],"qosClass":"Burstable"}},"Nodes":null,"NodeNames":["ip-10-0-1-17.ec2.internal","ip-10-0-1-23.ec2.internal"]}"#;
 
@@ -14,8 +14,8 @@ fn text(body: Vec<u8>) -> String {
 #[test]
 fn reads_what_kube_scheduler_sends() {
     let args = decode(REQUEST.as_bytes()).unwrap();
-    let names: Vec<&str> = args.names.iter().flatten().map(super::Name::as_str).collect();
-    assert_eq!(names, ["ip-10-0-1-17.ec2.internal", "ip-10-0-1-23.ec2.internal"]);
+    assert!(matches!(args.names, Names::Plain { .. }));
+    assert_eq!(*args.names.list(), ["ip-10-0-1-17.ec2.internal", "ip-10-0-1-23.ec2.internal"]);
     assert_eq!(args.pod.uid, "5f1c9a52-7a53-4b5e-9c2e-0d6f7e1c2b3a");
     assert_eq!((args.pod.resource_version, args.pod.priority, args.pod.demand), (4711, 100, Demand::PodIp));
     let fingerprint = headroom_cluster::failure_fingerprint("Unschedulable", "0/2 nodes are available");
@@ -26,7 +26,7 @@ fn reads_what_kube_scheduler_sends() {
 fn tolerates_any_case_null_lists_unknown_keys_and_escapes() {
     let body = r#"{"future":[{}],"nodenames":["n\u0031"],"POD":{"metadata":{"uid":"u"},"spec":{"containers":null,"initContainers":null,"hostNetwork":true},"status":null}}"#;
     let args = decode(body.as_bytes()).unwrap();
-    assert_eq!(args.names.unwrap()[0].as_str(), "n1");
+    assert_eq!(*args.names.list(), ["n1"]);
     assert_eq!(args.pod.demand, Demand::None);
 }
 
@@ -51,20 +51,59 @@ fn a_cut_off_body_is_malformed_at_every_length() {
     }
 }
 
+/// A request for these names, as Go writes it and with a space that no short cut expects.
+fn requests(names: &str) -> [String; 2] {
+    ["", " "].map(|space| format!(r#"{{"Pod":{{"metadata":{{"uid":"u"}}}},"Nodes":null,"NodeNames":{space}{names}}}"#))
+}
+
+#[test]
+fn only_arrays_of_plain_strings_take_the_short_cut() {
+    for (names, expected) in [
+        (r#"[]"#, Some(&[][..])),
+        (r#"[""]"#, Some(&[""][..])),
+        (r#"["a","é"]"#, Some(&["a", "é"][..])),
+        (r#"["a,b"]"#, None),
+        (r#"["a"]]"#, None),
+        (r#"["\u0061"]"#, None),
+        (r#"["a", "b"]"#, None),
+        (r#"["a",]"#, None),
+        (r#"["a"b"]"#, None),
+        (r#"[","]"#, None),
+        (r#"[,]"#, None),
+        (r#"["]"#, None),
+        (r#"[a]"#, None),
+        ("[\"a\u{1f}\"]", None),
+        (r#"null"#, None),
+    ] {
+        let [body, _] = requests(names);
+        let found = super::scan::scan(body.as_bytes());
+        assert_eq!(found.as_ref().map(|args| args.names.list().into_owned()).as_deref(), expected, "{names}");
+    }
+}
+
 #[test]
 fn replies_are_golden() {
-    assert_eq!(
-        text(passed(["a", "b"].into_iter())),
-        r#"{"Nodes":null,"NodeNames":["a","b"],"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":""}"#
-    );
-    assert_eq!(
-        text(rejected(&[("b", Reason::CoolingDown), ("a", Reason::InstanceIpLimit)])),
-        concat!(
-            r#"{"Nodes":null,"NodeNames":[],"FailedNodes":{},"FailedAndUnresolvableNodes":{"#,
-            r#""b":"no pod IP left: released IPs are cooling down","#,
-            r#""a":"no pod IP left: instance type's ENI and IP limit reached"},"Error":""}"#
-        )
-    );
+    for body in requests(r#"["a","b"]"#) {
+        let names = decode(body.as_bytes()).unwrap().names;
+        let both =
+            r#"{"Nodes":null,"NodeNames":["a","b"],"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":""}"#;
+        assert_eq!(text(passed_all(&names)), both);
+        assert_eq!(text(passed(&names, [0, 1].into_iter())), both);
+        assert_eq!(
+            text(passed(&names, [1].into_iter())),
+            r#"{"Nodes":null,"NodeNames":["b"],"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":""}"#
+        );
+        assert_eq!(
+            text(rejected(&names, [Reason::CoolingDown, Reason::InstanceIpLimit].into_iter())),
+            concat!(
+                r#"{"Nodes":null,"NodeNames":[],"FailedNodes":{},"FailedAndUnresolvableNodes":{"#,
+                r#""a":"no pod IP left: released IPs are cooling down","#,
+                r#""b":"no pod IP left: instance type's ENI and IP limit reached"},"Error":""}"#
+            )
+        );
+        let scores = priorities(&names, [10, 0].into_iter());
+        assert_eq!(text(scores), r#"[{"Host":"a","Score":10},{"Host":"b","Score":0}]"#);
+    }
     assert_eq!(
         text(failed(&RequestError::NoUid)),
         concat!(
@@ -72,11 +111,23 @@ fn replies_are_golden() {
             r#""Error":"headroom: the request's pod has no metadata.uid"}"#
         )
     );
-    assert_eq!(
-        text(priorities([("a", 10), ("b", 0)].into_iter())),
-        r#"[{"Host":"a","Score":10},{"Host":"b","Score":0}]"#
-    );
-    assert_eq!(text(priorities(std::iter::empty())), "[]");
+    assert_eq!(text(no_priorities()), "[]");
+}
+
+#[test]
+fn names_that_need_escapes_go_back_escaped() {
+    let body = r#"{"Pod":{"metadata":{"uid":"u"}},"Nodes":null,"NodeNames":["a\"\\\n","\u00e9"]}"#;
+    let names = decode(body.as_bytes()).unwrap().names;
+    assert_eq!(*names.list(), ["a\"\\\n", "é"]);
+    assert!(text(passed_all(&names)).contains(r#""NodeNames":["a\"\\\n","é"]"#));
+}
+
+/// They are written as they are.
+#[test]
+fn no_reason_needs_an_escape() {
+    for reason in Reason::ALL {
+        assert_eq!(serde_json::to_string(reason.as_str()).unwrap(), format!("\"{}\"", reason.as_str()));
+    }
 }
 
 #[test]
