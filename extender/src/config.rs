@@ -74,6 +74,10 @@ pub struct Answer {
     /// Most nodes in one answer, those with the most free IPs first. A short answer is what keeps kube-scheduler fast: it
     /// decodes and scores every name that it gets back. 1 to 100000, default 50.
     pub max_nodes: u32,
+    /// The same for a pod that says where it would rather be (preferred affinity or anti-affinity, topology spread with
+    /// `ScheduleAnyway`): kube-scheduler weighs such wishes only among the nodes that it gets back. 1 to 100000, default 1000: all
+    /// that it names by default in clusters of up to 16,000 nodes.
+    pub max_nodes_preferring: u32,
     /// Pods that may be on their way at once. Each of them holds a claim on every node it was offered, so when IPs are scarce
     /// an answer shrinks until this many more pods find nodes that are not claimed. 1 to 100000, default 16: about what
     /// kube-scheduler has in flight at 300 pods/s with 50 ms until a bind is seen.
@@ -82,7 +86,7 @@ pub struct Answer {
 
 impl Default for Answer {
     fn default() -> Answer {
-        Answer { max_nodes: 50, pods_in_flight: 16 }
+        Answer { max_nodes: 50, max_nodes_preferring: 1000, pods_in_flight: 16 }
     }
 }
 
@@ -265,6 +269,7 @@ impl Config {
         let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
         let ranges = [
             ("answer.max_nodes", u64::from(self.answer.max_nodes), 1, 100_000),
+            ("answer.max_nodes_preferring", u64::from(self.answer.max_nodes_preferring), 1, 100_000),
             ("answer.pods_in_flight", u64::from(self.answer.pods_in_flight), 1, 100_000),
             ("claims.deadline_secs", self.claims.deadline_secs, 1, 3600),
             ("claims.failure_grace_secs", self.claims.failure_grace_secs, 0, 60),

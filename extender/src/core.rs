@@ -330,6 +330,7 @@ fn candidate(pod: &Pod<'_>) -> Candidate {
             failure: pod.failure,
         },
         priority: pod.priority,
+        prefers: pod.prefers,
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Candidate {
     pub claimant: Claimant,
     /// Its priority: nominees of lower priority do not count.
     pub priority: i32,
+    /// Whether kube-scheduler's scores matter to it beyond resources: see [`crate::config::Answer::max_nodes_preferring`].
+    pub prefers: bool,
 }
 
 /// What a node offers this pod.
@@ -193,7 +195,7 @@ pub fn decide(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&s
         return Answer { decision, counts, claim: Vec::new(), room_elsewhere };
     }
     let free = passing.iter().map(|passing| offers[passing.at].room.free());
-    let keep = answer_len(free, config);
+    let keep = answer_len(free, pod.prefers, config);
     let passing = narrow(passing, keep);
     let claim = passing.iter().filter_map(|&at| offers[at].id).collect();
     Answer { decision: Decision::Some(passing), counts, claim, room_elsewhere: false }
@@ -236,10 +238,11 @@ pub(crate) fn nominated_before(view: &NodeView, id: NodeId, claims: &Claims, pod
 }
 
 /// How many nodes to offer: each costs a claim until the pod is seen, so a short supply is spread over the pods in flight.
-fn answer_len(free: impl Iterator<Item = u64>, config: &Config) -> usize {
+fn answer_len(free: impl Iterator<Item = u64>, prefers: bool, config: &Config) -> usize {
     let free: u64 = free.fold(0, u64::saturating_add);
     let fair = free / u64::from(config.answer.pods_in_flight);
-    usize::try_from(fair.clamp(1, u64::from(config.answer.max_nodes))).unwrap_or(usize::MAX)
+    let most = if prefers { config.answer.max_nodes_preferring } else { config.answer.max_nodes };
+    usize::try_from(fair.clamp(1, u64::from(most))).unwrap_or(usize::MAX)
 }
 
 /// Scores 0 to 10 for prioritize: nodes with an IP at once 6 to 10, those that must grow 1 to 5, by free IPs relative to the best.

@@ -61,7 +61,7 @@ pub(crate) fn running(uid: &str, node: &str) -> Pod {
 
 pub(crate) fn candidate(uid: &str) -> Candidate {
     let claimant = Claimant { uid: uid.into(), demand: Demand::PodIp, resource_version: 1, failure: None };
-    Candidate { claimant, priority: 0 }
+    Candidate { claimant, priority: 0, prefers: false }
 }
 
 /// An index and a time that only goes forward.

@@ -115,7 +115,7 @@ pub(crate) async fn explain(
     }
     let claimant =
         Claimant { uid: found.uid, demand: found.demand, resource_version: found.resource_version, failure: None };
-    let candidate = Candidate { claimant, priority: found.priority };
+    let candidate = Candidate { claimant, priority: found.priority, prefers: false };
     let names: Vec<&str> = node.into_iter().collect();
     let explanation = Explanation::new(&snapshot, &Claims::default(), &candidate, &names, config);
     Ok(report(&explanation, &index, pod))

@@ -75,6 +75,19 @@ fn plenty_gives_the_widest_answer_and_scarcity_narrows_it_to_the_best_nodes() {
 }
 
 #[test]
+fn a_pod_with_preferences_gets_more_to_choose_from() {
+    let names: Vec<String> = (0..8).map(|at| format!("n{at}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let snapshot = World::with(&names.iter().map(|name| (*name, "c5.xlarge")).collect::<Vec<_>>()).snapshot();
+    let few = config(|config| (config.answer.max_nodes, config.answer.max_nodes_preferring) = (3, 6));
+    let offered = |prefers| {
+        let pod = super::Candidate { prefers, ..candidate("new") };
+        decide(&snapshot, &Claims::default(), &pod, &names, &few).claim.len()
+    };
+    assert_eq!((offered(false), offered(true)), (3, 6));
+}
+
+#[test]
 fn policy_now_offers_only_what_is_attached() {
     let mut world = World::with(&[("n1", "c5.xlarge")]);
     let now = config(|config| config.policy = Policy::Now);

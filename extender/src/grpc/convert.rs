@@ -28,6 +28,7 @@ pub(super) fn any_pod(pod: v1::Pod) -> Pod<'static> {
         name: pod.name.into(),
         resource_version: pod.resource_version,
         priority: pod.priority,
+        prefers: pod.has_preferences,
     }
 }
 

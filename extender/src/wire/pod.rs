@@ -24,6 +24,8 @@ pub struct Pod<'a> {
     pub demand: Demand,
     /// The fingerprint of the condition `PodScheduled=False`, where it has one.
     pub failure: Option<u64>,
+    /// Whether it says where it would rather be: preferred affinity or anti-affinity, or a spread that it would give up.
+    pub prefers: bool,
 }
 
 impl Default for Pod<'_> {
@@ -36,6 +38,7 @@ impl Default for Pod<'_> {
             priority: 0,
             demand: Demand::PodIp,
             failure: None,
+            prefers: false,
         }
     }
 }
@@ -100,6 +103,41 @@ struct Spec<'a> {
     containers: Option<Vec<Container<'a>>>,
     #[serde(borrow)]
     init_containers: Option<Vec<Container<'a>>>,
+    affinity: Option<Affinity>,
+    #[serde(borrow)]
+    topology_spread_constraints: Option<Vec<Spread<'a>>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Affinity {
+    node_affinity: Option<Preferences>,
+    pod_affinity: Option<Preferences>,
+    pod_anti_affinity: Option<Preferences>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Preferences {
+    preferred_during_scheduling_ignored_during_execution: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spread<'a> {
+    #[serde(borrow)]
+    when_unsatisfiable: Option<Text<'a>>,
+}
+
+impl Spec<'_> {
+    fn prefers(&self) -> bool {
+        let affinity = self.affinity.iter();
+        let rules = affinity.flat_map(|it| [&it.node_affinity, &it.pod_affinity, &it.pod_anti_affinity]).flatten();
+        let mut rules = rules.filter_map(|rule| rule.preferred_during_scheduling_ignored_during_execution.as_ref());
+        let mut spreads = self.topology_spread_constraints.iter().flatten();
+        rules.any(|rules| !rules.is_empty())
+            || spreads.any(|spread| or_empty(&spread.when_unsatisfiable) == "ScheduleAnyway")
+    }
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -179,6 +217,7 @@ impl<'a> From<RawPod<'a>> for Pod<'a> {
             conditions.iter().find(|it| or_empty(&it.kind) == "PodScheduled" && or_empty(&it.status) == "False");
         let owned = |text: Option<Text<'a>>| text.map(|text| text.0).unwrap_or_default();
         Pod {
+            prefers: spec.prefers(),
             demand: demand(spec.host_network.unwrap_or(false), resources),
             uid: owned(metadata.uid),
             namespace: owned(metadata.namespace),

@@ -74,7 +74,7 @@ pub fn rejected_all(names: &Names<'_>, reason: Reason) -> Vec<u8> {
     let mut out = NAMES.to_vec();
     out.push(b']');
     out.extend_from_slice(REJECTED);
-    if names.len() > 0 {
+    if !names.is_empty() {
         names.write(0, &mut out);
         out.push(b':');
         write_text(&on_any_node(reason), &mut out);

@@ -23,6 +23,22 @@ fn reads_what_kube_scheduler_sends() {
 }
 
 #[test]
+fn tells_pods_that_say_where_they_would_rather_be() {
+    let prefers = |spec: &str| {
+        let body = format!(r#"{{"Pod":{{"metadata":{{"uid":"u"}},"spec":{spec}}},"Nodes":null,"NodeNames":["n"]}}"#);
+        decode(body.as_bytes()).unwrap().pod.prefers
+    };
+    let rule = r#"{"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1}]}"#;
+    for kind in ["nodeAffinity", "podAffinity", "podAntiAffinity"] {
+        assert!(prefers(&format!(r#"{{"affinity":{{"{kind}":{rule}}}}}"#)), "{kind}");
+    }
+    assert!(prefers(r#"{"topologySpreadConstraints":[{"whenUnsatisfiable":"ScheduleAnyway"}]}"#));
+    // Hard rules are kept by kube-scheduler's own filters, before it asks.
+    let hard = r#"{"affinity":{"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{}],"preferredDuringSchedulingIgnoredDuringExecution":[]}},"topologySpreadConstraints":[{"whenUnsatisfiable":"DoNotSchedule"}]}"#;
+    assert!(!prefers(hard) && !prefers("{}") && !prefers("null"));
+}
+
+#[test]
 fn tolerates_any_case_null_lists_unknown_keys_and_escapes() {
     let body = r#"{"future":[{}],"nodenames":["n\u0031"],"POD":{"metadata":{"uid":"u"},"spec":{"containers":null,"initContainers":null,"hostNetwork":true},"status":null}}"#;
     let args = decode(body.as_bytes()).unwrap();

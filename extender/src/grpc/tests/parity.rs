@@ -106,13 +106,25 @@ fn call() -> impl Strategy<Value = Call> {
     ];
     let failure = prop::option::of(("[A-Z]{0,4}", ".{0,8}"));
     let uid = prop_oneof![9 => "u[0-3]", 1 => Just(String::new())];
-    let pod = (uid, "[a-z\"<é]{0,5}", any::<i32>(), any::<u64>(), prop::bool::weighted(0.1));
+    let pod = (uid, "[a-z\"<é]{0,5}", any::<i32>(), any::<u64>(), prop::bool::weighted(0.1), any::<bool>());
     let pod = (pod, prop::collection::vec(resource, 0..3), failure);
-    let pod = pod.prop_map(|((uid, name, priority, resource_version, host_network), resource_names, failure)| {
-        let last_failure = failure.map(|(reason, message)| SchedulingFailure { reason, message });
-        let namespace = "default".to_owned();
-        v1::Pod { uid, namespace, name, resource_version, priority, host_network, resource_names, last_failure }
-    });
+    let pod = pod.prop_map(
+        |((uid, name, priority, resource_version, host_network, has_preferences), resource_names, failure)| {
+            let last_failure = failure.map(|(reason, message)| SchedulingFailure { reason, message });
+            let namespace = "default".to_owned();
+            v1::Pod {
+                uid,
+                namespace,
+                name,
+                resource_version,
+                priority,
+                host_network,
+                resource_names,
+                last_failure,
+                has_preferences,
+            }
+        },
+    );
     // One more than there are: a node that was not seen.
     let names = prop::sample::subsequence((0..=NODES).map(name).collect::<Vec<_>>(), 0..=NODES + 1).prop_shuffle();
     // Often enough to count as sampled: kube-scheduler never repeats a name, and nothing minds.
@@ -136,8 +148,18 @@ enum Said {
 impl Call {
     /// As kube-scheduler writes it.
     fn json(&self) -> String {
-        let v1::Pod { uid, namespace, name, resource_version, priority, host_network, resource_names, last_failure } =
-            &self.pod;
+        let v1::Pod {
+            uid,
+            namespace,
+            name,
+            resource_version,
+            priority,
+            host_network,
+            resource_names,
+            last_failure,
+            has_preferences,
+        } = &self.pod;
+        let spread = has_preferences.then(|| json!([{"whenUnsatisfiable": "ScheduleAnyway"}]));
         let requests: serde_json::Map<String, Value> =
             resource_names.iter().map(|name| (name.clone(), json!("1"))).collect();
         let conditions = last_failure.as_ref().map(|SchedulingFailure { reason, message }| {
@@ -151,6 +173,7 @@ impl Call {
                 "spec": {
                     "hostNetwork": host_network,
                     "priority": priority,
+                    "topologySpreadConstraints": spread,
                     "containers": [{"resources": {"requests": requests}}],
                 },
                 "status": {"conditions": conditions},

@@ -3,13 +3,14 @@
 use fastrand::Rng;
 
 /// Pods of every kind of demand, with and without the fields that decide; escapes as Go writes them.
-const PODS: [&str; 6] = [
+const PODS: [&str; 7] = [
     r#"{"metadata":{"name":"web-0","namespace":"default","uid":"5f1c9a52-7a53-4b5e-9c2e-0d6f7e1c2b3a","resourceVersion":"4711","labels":{"app":"web"},"annotations":{"note":"a \u003cb\u003e \u0026 c"}},"spec":{"containers":[{"name":"c","image":"nginx","resources":{"limits":{"cpu":"1"},"requests":{"cpu":"500m"}}}],"priority":100},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/2 nodes are available"}]}}"#,
     r#"{"metadata":{"name":"proxy","uid":"u1"},"spec":{"containers":null,"hostNetwork":true},"status":{}}"#,
     r#"{"metadata":{"name":"eni","uid":"u2","resourceVersion":"9"},"spec":{"containers":[{"resources":{"limits":{"vpc.amazonaws.com/pod-eni":"1"}}}],"initContainers":[{}]},"status":{"conditions":[]}}"#,
     r#"{"metadata":{"name":"win","uid":"u3"},"spec":{"containers":[{"resources":{"requests":{"cpu":"1","vpc.amazonaws.com/PrivateIPv4Address":"1"}}}],"priority":-2147483648},"status":null}"#,
     r#"{"metadata":{"uid":"\u0075\ud83d\ude004","namespace":"caf\u00e9","name":"é漢😀"},"spec":{"containers":[]}}"#,
     r#"{"metadata":null,"spec":null,"status":null}"#,
+    r#"{"metadata":{"uid":"u5"},"spec":{"containers":[],"affinity":{"podAntiAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1}]}},"topologySpreadConstraints":[{"maxSkew":1,"whenUnsatisfiable":"ScheduleAnyway"}]}}"#,
 ];
 
 const NAMES: [&str; 10] = [
