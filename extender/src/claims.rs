@@ -115,6 +115,12 @@ impl Claims {
         self.by_pod.get(uid).map_or(&[], |claim| &claim.nodes)
     }
 
+    /// Who holds the claims that [`Claims::on`] counts, in no order. Looks at every claim.
+    pub fn holders(&self, node: NodeId, demand: Demand) -> impl Iterator<Item = &PodUid> {
+        let holds = move |claim: &Claim| claim.claimant.demand == demand && claim.nodes.contains(&node);
+        self.by_pod.iter().filter_map(move |(uid, claim)| holds(claim).then_some(uid))
+    }
+
     /// Whether the pod holds a claim on `node`.
     #[must_use]
     pub fn holds(&self, uid: &PodUid, node: NodeId) -> bool {

@@ -5,6 +5,7 @@ pub(crate) mod report;
 use std::sync::Arc;
 
 use headroom_capacity::budget::Budget;
+use headroom_capacity::ids::PodUid;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
 use headroom_capacity::units::{Enis, Ips};
@@ -12,8 +13,12 @@ use headroom_capacity::verdict::{self, Demand, NodeState, Reason};
 
 use crate::claims::Claims;
 use crate::config::Config;
-use crate::filter::{Candidate, Offer, Room, nominated_before, offers};
+use crate::filter::{Candidate, Room, nominated_before, offers};
 use crate::snapshot::{NodeView, Snapshot};
+
+/// Up to so many nodes asked for by name are told in detail. More would hold up filter calls, by looking for claims under their
+/// lock, and make an answer larger than most gRPC clients take (4 MiB).
+pub const DETAILED: usize = 16;
 
 /// What a filter call for this pod would go by.
 #[derive(Clone, Debug)]
@@ -28,6 +33,8 @@ pub struct Explanation {
     pub claiming_pods: usize,
     /// The nodes that this pod holds a claim on.
     pub own_claim: Vec<Arc<str>>,
+    /// Whether the accounts say who holds the claims.
+    pub detailed: bool,
     /// One per node asked for, or every node by name.
     pub accounts: Vec<Account>,
     settings: Arc<CniSettings>,
@@ -42,6 +49,8 @@ pub struct Account {
     pub room: Room,
     /// Claims of other pods on it, of the kind that this pod needs.
     pub claims: u32,
+    /// The pods that hold those claims, by UID; only of up to [`DETAILED`] nodes asked for.
+    pub claimed_by: Vec<PodUid>,
     /// Pods nominated to it that come first and hold no claim on it.
     pub nominated: u32,
     /// The node, where it was seen.
@@ -52,6 +61,7 @@ impl Explanation {
     /// For `names`, or for every node of the snapshot if there are none.
     #[must_use]
     pub fn new(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&str], config: &Config) -> Explanation {
+        let detailed = (1..=DETAILED).contains(&names.len());
         let mut all: Vec<&str> = Vec::new();
         if names.is_empty() {
             all.extend(snapshot.nodes.iter().map(|(_, view)| &*view.name));
@@ -59,16 +69,31 @@ impl Explanation {
         }
         let names = if names.is_empty() { &all } else { names };
         let own = claims.held_by(&pod.claimant.uid);
-        let account = |(name, offer): (&&str, Offer)| {
-            let found = snapshot.nodes.find(name);
-            let claims_of_others = found
-                .map_or(0, |(id, _)| claims.on(id, pod.claimant.demand).saturating_sub(u32::from(own.contains(&id))));
+        let account = |name: &&str, room: Room| {
+            let Some((id, view)) = snapshot.nodes.find(name) else {
+                return Account {
+                    name: Arc::from(*name),
+                    room,
+                    claims: 0,
+                    claimed_by: Vec::new(),
+                    nominated: 0,
+                    view: None,
+                };
+            };
+            let uid = &pod.claimant.uid;
+            let mut claimed_by: Vec<PodUid> = Vec::new();
+            if detailed {
+                let others = claims.holders(id, pod.claimant.demand).filter(|holder| *holder != uid);
+                claimed_by.extend(others.cloned());
+                claimed_by.sort_unstable();
+            }
             Account {
-                name: found.map_or_else(|| Arc::from(*name), |(_, view)| Arc::clone(&view.name)),
-                room: offer.room,
-                claims: claims_of_others,
-                nominated: found.map_or(0, |(id, view)| nominated_before(view, id, claims, pod)),
-                view: found.map(|(_, view)| Arc::clone(view)),
+                name: Arc::clone(&view.name),
+                room,
+                claims: claims.on(id, pod.claimant.demand).saturating_sub(u32::from(own.contains(&id))),
+                claimed_by,
+                nominated: nominated_before(view, id, claims, pod),
+                view: Some(Arc::clone(view)),
             }
         };
         let offers = offers(snapshot, claims, pod, names, config);
@@ -78,8 +103,9 @@ impl Explanation {
             at: snapshot.at,
             failing_since: snapshot.failing_since,
             claiming_pods: claims.len(),
-            accounts: names.iter().zip(offers).map(account).collect(),
             own_claim: own_claim.collect(),
+            detailed,
+            accounts: names.iter().zip(offers).map(|(name, offer)| account(name, offer.room)).collect(),
             settings: Arc::clone(&snapshot.settings),
         }
     }

@@ -54,6 +54,7 @@ fn reflection() -> Vec<Router> {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(headroom_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let broken = "the descriptors are compiled in, and a test builds this router";
     vec![
@@ -126,7 +127,7 @@ impl Extender for Service {
         let names: Vec<&str> = node_names.iter().map(String::as_str).collect();
         let explanation = self.core.explain(&convert::any_pod(pod.unwrap_or_default()), &names);
         let explanation = explanation.map_err(|error| self.refuse(Verb::Explain, &error))?;
-        Ok(Response::new(convert::explain_response(&explanation, !names.is_empty())))
+        Ok(Response::new(convert::explain_response(&explanation)))
     }
 }
 

@@ -63,8 +63,7 @@ pub(super) fn prioritize_response(scores: Vec<u8>, names: Vec<String>) -> v1::Pr
     v1::PrioritizeResponse { scores: scores.collect() }
 }
 
-/// With `figures` only where nodes were asked for by name: thousands of them would be more than most clients take.
-pub(super) fn explain_response(explanation: &Explanation, figures: bool) -> v1::ExplainResponse {
+pub(super) fn explain_response(explanation: &Explanation) -> v1::ExplainResponse {
     let demand = match explanation.demand {
         Demand::None => v1::Demand::None,
         Demand::PodIp => v1::Demand::PodIp,
@@ -72,7 +71,7 @@ pub(super) fn explain_response(explanation: &Explanation, figures: bool) -> v1::
         Demand::WindowsIp => v1::Demand::WindowsIp,
     };
     let node = |account: &Account| {
-        let text = figures.then(|| explanation.figures(account)).flatten();
+        let text = explanation.detailed.then(|| explanation.figures(account)).flatten();
         node_explanation(account, text.unwrap_or_default())
     };
     v1::ExplainResponse {
@@ -114,6 +113,7 @@ fn node_explanation(account: &Account, figures: String) -> v1::NodeExplanation {
         cooling_ips: state.map_or(0, |state| state.cooling.get()),
         waiting_pods: state.map_or(0, |state| state.waiting.get()),
         claims: account.claims,
+        claimed_by_uids: account.claimed_by.iter().map(|uid| uid.as_str().to_owned()).collect(),
         nominated_pods: account.nominated,
         failing_pods: account.view.as_ref().map_or(0, |view| view.failing),
         figures,

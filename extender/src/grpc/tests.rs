@@ -144,7 +144,7 @@ async fn explains_claims_and_makes_none() {
     assert_eq!((explained.claiming_pods, explained.claimed_node_names.len()), (1, 0));
     let [last, n1, nowhere] = &explained.nodes[..] else { panic!("{explained:?}") };
     assert_eq!((last.verdict(), last.reason(), last.claims), (Verdict::Never, v1::Reason::Claimed, 1));
-    assert_eq!(last.message, Reason::Claimed.as_str());
+    assert_eq!((last.message.as_str(), &last.claimed_by_uids), (Reason::Claimed.as_str(), &names(&["first"])));
     assert!(last.figures.contains("1 claimed"), "{}", last.figures);
     assert_eq!((n1.verdict(), n1.further_pods, n1.claims, n1.passes), (Verdict::Now, Some(56), 0, true));
     assert_eq!((nowhere.verdict(), nowhere.reason()), (Verdict::Unknown, v1::Reason::UnknownNode));
@@ -207,6 +207,8 @@ async fn reflection_lists_the_services_and_describes_ours() {
     for name in ["headroom.v1.Extender", "grpc.health.v1.Health"] {
         assert!(listed.iter().any(|listed| listed == name), "{listed:?}");
     }
-    let symbol = MessageRequest::FileContainingSymbol("headroom.v1.Extender.Explain".to_owned());
-    assert!(matches!(answer(symbol).await, MessageResponse::FileDescriptorResponse(_)));
+    for symbol in ["headroom.v1.Extender.Explain", "google.rpc.ErrorInfo"] {
+        let request = MessageRequest::FileContainingSymbol(symbol.to_owned());
+        assert!(matches!(answer(request).await, MessageResponse::FileDescriptorResponse(_)), "{symbol}");
+    }
 }

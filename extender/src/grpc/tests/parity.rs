@@ -58,10 +58,11 @@ fn state() -> impl Strategy<Value = State> {
 }
 
 impl State {
-    fn core(&self) -> Arc<Core> {
-        let core = Arc::new(Core::new(self.config.clone()));
+    /// Two extenders that have seen the same.
+    fn cores(&self) -> [Arc<Core>; 2] {
+        let cores = [(); 2].map(|()| Arc::new(Core::new(self.config.clone())));
         if !self.ready {
-            return core;
+            return cores;
         }
         let mut world = World::with(&[]);
         for (at, (kind, unschedulable)) in self.nodes.iter().enumerate() {
@@ -85,8 +86,12 @@ impl State {
             let error = "connection refused".into();
             world.apply(Event::WatchFailed { kind: Kind::Pod, class: ErrorClass::Stream, error });
         }
-        core.publish(world.snapshot(), &world.index.take_outcomes(), world.now);
-        core
+        // One snapshot: zones are numbered in the order of their first sight.
+        let (snapshot, outcomes) = (world.snapshot(), world.index.take_outcomes());
+        for core in &cores {
+            core.publish(snapshot.clone(), &outcomes, world.now);
+        }
+        cores
     }
 }
 
@@ -240,7 +245,7 @@ proptest! {
     #[test]
     fn http_and_grpc_give_the_same_answers(state in state(), calls in prop::collection::vec(call(), 1..8)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let (one, other) = (state.core(), state.core());
+        let [one, other] = state.cores();
         let (http, grpc) = (http::extender(Arc::clone(&one), Clock::start()), runtime.block_on(router(&other)));
         for call in &calls {
             let said = runtime.block_on(call.over_http(http.clone()));
