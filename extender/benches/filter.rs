@@ -14,6 +14,7 @@ use headroom_extender::core::Core;
 use headroom_extender::index::Index;
 use std::hint::black_box;
 
+/// As Go's `json.Marshal` writes it in an `ExtenderArgs` (k8s.io/kube-scheduler v0.36.3).
 const POD: &str = include_str!("pod.json");
 /// Names in the request, nodes in the cluster.
 const SIZES: [(usize, usize); 4] = [(1, 5_000), (500, 5_000), (5_000, 5_000), (15_000, 15_000)];

@@ -43,42 +43,39 @@ pub fn passed(names: &Names<'_>, passing: impl Iterator<Item = usize> + Clone) -
     finish(out, "")
 }
 
-/// The reply when none passes, with a reason for each node of the request: unresolvable, because preemption cannot free an address that
-/// kube-scheduler does not count, and its dry run over every such node would only cost time.
-///
-/// Every node is named because the pod's message counts entries by text (k/k `pkg/scheduler/framework/types.go`, `FitError.Error`). The
-/// price is kube-scheduler's: with Go 1.26 and k/k 1.36.3, decoding such a reply, setting the statuses and writing the message take
-/// 0.9 us a node, against 4 us for a single entry. See [`rejected_all`] for where that and the counts would hurt.
+/// The reply when none of a few passes, with a reason for each node of the request: unresolvable, because preemption cannot free an
+/// address that kube-scheduler does not count, and its dry run over every such node would only cost time. kube-scheduler counts the nodes
+/// by text in the pod's message (k/k `pkg/scheduler/framework/types.go`, `FitError.Error`).
 #[must_use]
 pub fn rejected(names: &Names<'_>, reasons: impl Iterator<Item = Reason> + Clone) -> Vec<u8> {
     let reasons = reasons.take(names.len()).enumerate();
     let bytes: usize = reasons.clone().map(|(at, reason)| names.quoted_len(at) + reason.as_str().len() + 4).sum();
-    let mut out = Vec::with_capacity(FRAME_BYTES + bytes);
-    out.extend_from_slice(NAMES);
-    out.push(b']');
-    out.extend_from_slice(REJECTED);
-    separated(reasons, &mut out, |(at, reason), out| {
-        names.write(at, out);
-        out.push(b':');
-        write_plain(reason.as_str(), out);
-    });
-    out.extend_from_slice(ERROR);
-    out.extend_from_slice(br#"""}"#);
-    out
+    none_passed(names, bytes, reasons.map(|(at, reason)| (at, reason.as_str())))
 }
 
 /// The reply when none of many passes: one node carries the reason for all, so that the text stays the same whichever nodes
 /// kube-scheduler names; those in neither list count as unresolvable (k/k `pkg/scheduler/framework/types.go`, `NodeToStatus`).
+///
+/// It is short too. An entry costs kube-scheduler 0.9 us to decode, to set as a node's status and to count (Go 1.26, k/k 1.36.3): for 500
+/// nodes 0.45 ms, which is a twelfth of what it spends on a pod at 5,000 nodes without an extender, against 4 us for the single entry.
 #[must_use]
 pub fn rejected_all(names: &Names<'_>, reason: Reason) -> Vec<u8> {
-    let mut out = NAMES.to_vec();
+    let text = on_any_node(reason);
+    let first = (!names.is_empty()).then_some((0, text.as_str()));
+    none_passed(names, FRAME_BYTES + text.len(), first.into_iter())
+}
+
+/// `bytes` are what the entries will take.
+fn none_passed<'t>(names: &Names<'_>, bytes: usize, reasons: impl Iterator<Item = (usize, &'t str)>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(FRAME_BYTES + bytes);
+    out.extend_from_slice(NAMES);
     out.push(b']');
     out.extend_from_slice(REJECTED);
-    if !names.is_empty() {
-        names.write(0, &mut out);
+    separated(reasons, &mut out, |(at, text), out| {
+        names.write(at, out);
         out.push(b':');
-        write_text(&on_any_node(reason), &mut out);
-    }
+        write_plain(text, out);
+    });
     out.extend_from_slice(ERROR);
     out.extend_from_slice(br#"""}"#);
     out

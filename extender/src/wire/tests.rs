@@ -3,7 +3,11 @@
 use headroom_capacity::verdict::{Demand, Reason};
 use proptest::prelude::*;
 
-use super::{Names, RequestError, decode, failed, no_priorities, passed, passed_all, priorities, rejected};
+use crate::filter::on_any_node;
+
+use super::{
+    Names, RequestError, decode, failed, no_priorities, passed, passed_all, priorities, rejected, rejected_all,
+};
 
 const REQUEST: &str = r#"{"Pod":{"metadata":{"name":"web-0","namespace":"default","uid":"5f1c9a52-7a53-4b5e-9c2e-0d6f7e1c2b3a","resourceVersion":"4711","creationTimestamp":"2026-01-02T03:04:05Z","labels":{"app":"web"},"annotations":{"note":"a \u003cb\u003e \u0026 c"}},"spec":{"containers":[{"name":"c","image":"nginx","resources":{"limits":{"cpu":"1"},"requests":{"cpu":"500m"}},"imagePullPolicy":"Always"}],"restartPolicy":"Always","schedulerName":"default-scheduler","priority":100,"enableServiceLinks":true},"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"0/2 nodes are available","lastProbeTime":null,"lastTransitionTime":"2026-01-02T03:04:06Z"}],"qosClass":"Burstable"}},"Nodes":null,"NodeNames":["ip-10-0-1-17.ec2.internal","ip-10-0-1-23.ec2.internal"]}"#;
 
@@ -117,6 +121,13 @@ fn replies_are_golden() {
                 r#""b":"no pod IP left: instance type's ENI and IP limit reached"},"Error":""}"#
             )
         );
+        assert_eq!(
+            text(rejected_all(&names, Reason::CoolingDown)),
+            concat!(
+                r#"{"Nodes":null,"NodeNames":[],"FailedNodes":{},"FailedAndUnresolvableNodes":{"#,
+                r#""a":"no pod IP left on any node asked: released IPs are cooling down"},"Error":""}"#
+            )
+        );
         let scores = priorities(&names, [10, 0].into_iter());
         assert_eq!(text(scores), r#"[{"Host":"a","Score":10},{"Host":"b","Score":0}]"#);
     }
@@ -141,8 +152,8 @@ fn names_that_need_escapes_go_back_escaped() {
 /// They are written as they are.
 #[test]
 fn no_reason_needs_an_escape() {
-    for reason in Reason::ALL {
-        assert_eq!(serde_json::to_string(reason.as_str()).unwrap(), format!("\"{}\"", reason.as_str()));
+    for text in Reason::ALL.into_iter().flat_map(|reason| [reason.as_str().to_owned(), on_any_node(reason)]) {
+        assert_eq!(serde_json::to_string(&text).unwrap(), format!("\"{text}\""));
     }
 }
 
