@@ -14,8 +14,8 @@ pub type Client = kube::Client;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A list, or the start of a watch, that an API server took and never answers would otherwise be waited for without end. Longer
-/// than kube lets a healthy watch be silent: 290 s and a margin of 5 s (kube-runtime `watcher.rs`, `next_with_idle_timeout`).
-const READ_TIMEOUT: Duration = Duration::from_secs(300);
+/// than a healthy watch is silent: see `WATCH_SECS` in `watch.rs`.
+const READ_TIMEOUT: Duration = Duration::from_secs(70);
 
 /// Why there is no client.
 #[derive(Debug, Error)]

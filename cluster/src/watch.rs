@@ -29,6 +29,9 @@ use known::Known;
 const CHANNEL_EVENTS: usize = 4096;
 /// How long an API server that does not serve a kind is left alone before it is asked again: CRDs come with add-ons, rarely.
 const ABSENT_RETRY: Duration = Duration::from_secs(60);
+/// The API server ends a watch after so long, and kube takes one that is silent for 5 s more for dead (kube-runtime `watcher.rs`,
+/// `next_with_idle_timeout`): a connection that breaks without a sign is known within about a minute. Its default is 290 s.
+const WATCH_SECS: u32 = 55;
 /// A resumed watch says nothing until something changes. Longer than the connect timeout, so that silence means success.
 const RECOVERED_AFTER: Duration = Duration::from_secs(10);
 
@@ -46,7 +49,7 @@ pub struct Watch {
 #[must_use]
 pub fn watch(client: &Client) -> Watch {
     let (sender, events) = mpsc::channel(CHANNEL_EVENTS);
-    let all = watcher::Config::default();
+    let all = watcher::Config::default().timeout(WATCH_SECS);
     let aws_node = all.clone().fields("metadata.name=aws-node");
     let sandbox_events = all.clone().fields("reason=FailedCreatePodSandBox");
     let nodes = Api::all_with(client.clone(), &ApiResource::erase::<core::Node>(&()));
