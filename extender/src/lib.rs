@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Decisions (`index`, `filter`, `claims`, `waiting`) are plain values and functions: time comes in as an argument and nothing waits. The
-//! shells (`run`, `http`, `waker`) hold all the waiting.
+//! shells (`run`, `listen`, `http`, `grpc`, `tls`, `waker`) hold all the waiting.
 
 pub mod claims;
 pub mod cli;

@@ -18,7 +18,8 @@ use super::router;
 use crate::config::{Config, OnUnknown, Policy};
 use crate::core::{Clock, Core};
 use crate::fixtures::{World, node, pod, running, waiting};
-use crate::http;
+use crate::grpc::convert::any_pod;
+use crate::{http, wire};
 
 const TYPES: [&str; 5] = ["t3.nano", "t3.small", "c5.xlarge", "m5.large", "x9.unheard-of"];
 const NODES: usize = 6;
@@ -248,6 +249,10 @@ proptest! {
         let [one, other] = state.cores();
         let (http, grpc) = (http::extender(Arc::clone(&one), Clock::start()), runtime.block_on(router(&other)));
         for call in &calls {
+            let json = call.json();
+            if let Ok(args) = wire::decode(json.as_bytes()) {
+                prop_assert_eq!(args.pod, any_pod(call.pod.clone()), "what a claim or a waiting pod keeps is the same");
+            }
             let said = runtime.block_on(call.over_http(http.clone()));
             prop_assert_eq!(&said, &runtime.block_on(call.over_grpc(grpc.clone())), "{:?}", call);
         }
