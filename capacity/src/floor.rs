@@ -118,7 +118,14 @@ impl Floor {
         Floor { scattered: true, ..Floor::default() }
     }
 
-    /// The bound at `now`. Calls may come at any time; growth is noticed by the first call after [`Floor::due`].
+    /// A pod asked for an address and got none: there are no more than those that pods hold.
+    #[must_use]
+    pub fn refused(self) -> Floor {
+        Floor { held: Ips::ZERO, rising: None, ..self }
+    }
+
+    /// The bound at `now`. Calls may come at any time; growth is noticed by the first call after [`Floor::due`]. With a `step` of
+    /// zero ipamd takes no time.
     #[must_use]
     pub fn advance(self, seen: &Seen, growth: &Growth, now: Time, step: Duration) -> Floor {
         let mut next = self;
@@ -156,11 +163,14 @@ impl Floor {
         self.rising.map(|rising| rising.since + step)
     }
 
-    /// Addresses that are attached one step later, if pods take all that there are until then.
+    /// Addresses that are attached one step later, if pods take all that there are until then; with a `step` of zero, in the end.
     #[must_use]
-    pub fn reach(&self, growth: &Growth, grows: bool) -> Ips {
+    pub fn reach(&self, growth: &Growth, step: Duration, grows: bool) -> Ips {
         if !grows {
             return self.held;
+        }
+        if step.is_zero() {
+            return growth.ceiling;
         }
         let full = growth.kept(self.held);
         (self.held + growth.gain(self.held, self.scattered)).min(full).max(self.held)
@@ -174,7 +184,9 @@ impl Floor {
     }
 
     fn rise(&mut self, growth: &Growth, now: Time, step: Duration, grows: bool) {
-        if let Some(rising) = self.rising.filter(|rising| grows && now >= rising.since + step) {
+        if step.is_zero() && grows {
+            self.held = growth.ceiling;
+        } else if let Some(rising) = self.rising.filter(|rising| grows && now >= rising.since + step) {
             let grown = self.held + growth.gain(self.held, self.scattered);
             self.held = self.held.max(grown.min(rising.kept));
             self.rising = None;
