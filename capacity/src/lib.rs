@@ -8,12 +8,14 @@
 //! settings (aws-node env) ─┼─> budget ──┐
 //!                          │            ├─> verdict
 //! datastore <── ipamd ─────┘   subnet ──┘
-//!                 └─ steady (closed forms of the same rules)
+//!                 ├─ steady (closed forms of the same rules)
+//!                 └─ floor (what they have brought by now, told from pods alone)
 //! ```
 #![cfg_attr(not(test), deny(missing_docs))]
 
 pub mod budget;
 pub mod datastore;
+pub mod floor;
 pub mod ids;
 pub mod instance;
 pub mod ipamd;

@@ -162,6 +162,8 @@ pub struct Node {
     pub windows_ips: Option<u32>,
     /// `spec.unschedulable`: cordoned.
     pub unschedulable: bool,
+    /// Condition Ready is True: the CNI plugin is installed, which aws-node does when ipamd answers.
+    pub ready: bool,
     /// Label `vpc.amazonaws.com/has-trunk-attached=true`, from before CNINode.
     pub trunk_label: bool,
     /// All labels: `ENI_CONFIG_LABEL_DEF` may name any of them.

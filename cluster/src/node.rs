@@ -25,6 +25,14 @@ pub(crate) struct NodeSpec {
 pub(crate) struct NodeStatus {
     capacity: Option<BTreeMap<String, String>>,
     allocatable: Option<BTreeMap<String, String>>,
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    r#type: String,
+    status: String,
 }
 
 pub(crate) fn applied(raw: RawNode) -> Option<Event> {
@@ -44,6 +52,11 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
         pod_enis: count(status.allocatable.as_ref(), crate::pod::POD_ENI),
         windows_ips: count(status.allocatable.as_ref(), crate::pod::WINDOWS_IP),
         unschedulable: raw.spec.unschedulable.unwrap_or(false),
+        ready: status
+            .conditions
+            .iter()
+            .flatten()
+            .any(|condition| condition.r#type == "Ready" && condition.status == "True"),
         trunk_label: labels.get("vpc.amazonaws.com/has-trunk-attached").is_some_and(|value| value == "true"),
         labels,
         annotations,
@@ -86,12 +99,13 @@ mod tests {
             },
             "spec": {"providerID": "aws:///eu-west-1a/i-1", "unschedulable": true, "podCIDR": "x"},
             "status": {"capacity": {"pods": "58"}, "allocatable": {"vpc.amazonaws.com/pod-eni": "18"},
+                "conditions": [{"type": "PIDPressure", "status": "False"}, {"type": "Ready", "status": "True"}],
                 "images": [{"names": ["a"], "sizeBytes": 1}]},
         }));
         assert_eq!(node.instance_type.as_deref(), Some("c5.xlarge"));
         assert_eq!(node.max_pods, 58);
         assert_eq!((node.pod_enis, node.windows_ips), (Some(18), None));
-        assert!(node.unschedulable && node.trunk_label);
+        assert!(node.unschedulable && node.ready && node.trunk_label);
         assert_eq!(node.annotations.keys().collect::<Vec<_>>(), ["k8s.amazonaws.com/eniConfig"]);
     }
 
@@ -108,6 +122,6 @@ mod tests {
     #[test]
     fn a_node_that_kubelet_has_not_reported_on_has_no_pods_yet() {
         let node = decode(json!({"metadata": {"name": "new"}, "spec": {}}));
-        assert_eq!((node.max_pods, node.instance_type, node.unschedulable), (0, None, false));
+        assert_eq!((node.max_pods, node.instance_type, node.unschedulable, node.ready), (0, None, false, false));
     }
 }

@@ -5,6 +5,7 @@ mod nearest;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use headroom_capacity::floor::STEP;
 use headroom_capacity::time::Time;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -21,6 +22,8 @@ pub struct Config {
     pub claims: Claims,
     /// What happens where the answer is not known.
     pub failure: Failure,
+    /// How fast a node's pool is taken to grow.
+    pub pool: Pool,
     /// What is made of kubelet's `FailedCreatePodSandBox`.
     pub evidence: Evidence,
     /// How waiting pods are tried again when IPs come back.
@@ -35,10 +38,10 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
-    /// Only nodes with an attached, free, cooled-down IP: a pod's first CNI ADD succeeds. From Kubernetes alone, what is attached
-    /// is estimated by ipamd's rules and may lag behind a burst by the seconds that ipamd takes.
+    /// Only nodes with an attached, free, cooled-down IP: a pod's first CNI ADD succeeds. From Kubernetes alone, that is what pods
+    /// prove and what ipamd has had the time to attach, see [`Pool`].
     Now,
-    /// Also nodes to which ipamd will attach IPs within seconds: kubelet may try a few times.
+    /// Also nodes to which ipamd attaches IPs in the next step: kubelet may try a second or third time.
     #[default]
     Soon,
 }
@@ -133,6 +136,30 @@ impl Default for Failure {
             on_stale_state: OnUnknown::Pass,
             stale_after_secs: 60,
         }
+    }
+}
+
+/// How fast a node's pool is taken to grow: Kubernetes does not show what is attached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pool {
+    /// How long ipamd may take for one step, an ENI's worth of IPs: policy `now` counts on a step only after so long, policy `soon`
+    /// on one step ahead. Longer where EC2 is slow or throttles; 0 counts on all that ipamd's rules lead to, at once. 0 to 600000,
+    /// default 20000 (`headroom_capacity::floor::STEP`).
+    pub step_ms: u64,
+}
+
+impl Default for Pool {
+    fn default() -> Pool {
+        Pool { step_ms: u64::try_from(STEP.as_millis()).unwrap_or(u64::MAX) }
+    }
+}
+
+impl Pool {
+    /// As a duration.
+    #[must_use]
+    pub const fn step(&self) -> Duration {
+        Duration::from_millis(self.step_ms)
     }
 }
 
@@ -271,6 +298,7 @@ impl Config {
             ("answer.max_nodes", u64::from(self.answer.max_nodes), 1, 100_000),
             ("answer.max_nodes_preferring", u64::from(self.answer.max_nodes_preferring), 1, 100_000),
             ("answer.pods_in_flight", u64::from(self.answer.pods_in_flight), 1, 100_000),
+            ("pool.step_ms", self.pool.step_ms, 0, 600_000),
             ("claims.deadline_secs", self.claims.deadline_secs, 1, 3600),
             ("claims.failure_grace_secs", self.claims.failure_grace_secs, 0, 60),
             ("failure.stale_after_secs", self.failure.stale_after_secs, 1, 86_400),

@@ -162,7 +162,7 @@ pub fn room(view: &NodeView, slots: &Slots, taken: u32, config: &Config) -> Room
 
 /// Why a node that could grow has nothing at once.
 fn without_growth(view: &NodeView) -> Reason {
-    if view.state.cooling.is_zero() { Reason::PoolNotGrowing } else { Reason::CoolingDown }
+    if view.state.cooling.is_zero() { Reason::PoolGrowing } else { Reason::CoolingDown }
 }
 
 /// Decides for all `names`. A claim that the pod itself holds takes nothing from it.

@@ -11,7 +11,7 @@ use headroom_capacity::verdict::Demand;
 use headroom_cluster::{Event, Kind, Node, Pod, SandboxFailure};
 
 use crate::claims::Claimant;
-use crate::config::Config;
+use crate::config::{Config, Pool};
 use crate::filter::Candidate;
 use crate::index::Index;
 use crate::snapshot::{NodeView, Snapshot};
@@ -27,6 +27,7 @@ pub(crate) fn node(name: &str, instance_type: &str) -> Node {
         pod_enis: None,
         windows_ips: None,
         unschedulable: false,
+        ready: true,
         trunk_label: false,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
@@ -73,7 +74,8 @@ pub(crate) struct World {
 impl World {
     /// Synced, with these nodes and the CNI's default settings.
     pub(crate) fn with(nodes: &[(&str, &str)]) -> World {
-        let mut world = World { index: Index::new(Config::default().evidence), now: Time::from_secs(1000) };
+        let mut world =
+            World { index: Index::new(Config::default().evidence, &Pool { step_ms: 0 }), now: Time::from_secs(1000) };
         for kind in Kind::ALL {
             world.apply(Event::Synced { kind, absent: false });
         }

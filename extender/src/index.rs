@@ -9,6 +9,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headroom_capacity::floor::Floor;
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
@@ -16,7 +17,7 @@ use headroom_capacity::verdict::Demand;
 use headroom_cluster::{Event, Kind, Pod, SandboxFailure};
 
 use crate::claims::Outcome;
-use crate::config::Evidence;
+use crate::config::{Evidence, Pool};
 use crate::snapshot::{NodeTable, Nominee, Snapshot, Zone};
 use node::NodeEntry;
 
@@ -24,6 +25,8 @@ use node::NodeEntry;
 #[derive(Debug)]
 pub struct Index {
     evidence: Evidence,
+    /// How long ipamd may take for one step.
+    step: Duration,
     settings: Arc<CniSettings>,
     nodes: HashMap<Arc<str>, NodeEntry>,
     pods: HashMap<PodUid, PodEntry>,
@@ -83,9 +86,10 @@ impl Stage {
 impl Index {
     /// Nothing known yet.
     #[must_use]
-    pub fn new(evidence: Evidence) -> Index {
+    pub fn new(evidence: Evidence, pool: &Pool) -> Index {
         Index {
             evidence,
+            step: pool.step(),
             settings: Arc::new(CniSettings::default()),
             nodes: HashMap::new(),
             pods: HashMap::new(),
@@ -111,7 +115,11 @@ impl Index {
     pub fn apply(&mut self, event: Event, now: Time) {
         match event {
             Event::NodeApplied(node) => {
+                let listed = !self.synced.contains(&Kind::Node);
                 let entry = self.node(&node.name);
+                if listed {
+                    entry.floor = Floor::of_unknown_past();
+                }
                 entry.info = Some(*node);
             }
             Event::NodeDeleted(name) => self.node_gone(&name),
@@ -204,6 +212,7 @@ impl Index {
         let entry = self.node(name);
         entry.info = None;
         entry.cooling = node::Cooling::default();
+        entry.floor = Floor::default();
     }
 
     fn zone(&mut self, name: &Arc<str>) -> Zone {
@@ -219,7 +228,11 @@ impl Index {
         let zone = self.zone(name);
         let Some(entry) = self.nodes.get_mut(name) else { return };
         entry.forget(now);
-        match entry.view(&self.settings, zone, now) {
+        let view = entry.view(&self.settings, self.step, zone, now);
+        if let Some(at) = entry.next_growth(self.step) {
+            self.timers.push(Reverse((at, Arc::clone(name))));
+        }
+        match view {
             // Most node updates are heartbeats and change nothing here.
             Some(view) if self.views.get(name).is_none_or(|before| **before != view) => {
                 self.views.set(view);
@@ -336,7 +349,7 @@ impl Index {
     fn close(&mut self, uid: &PodUid, node: &Arc<str>, at: Time, now: Time) {
         let until = at + Duration::from_secs(self.evidence.hold_secs);
         if until > now {
-            self.node(node).failing.insert(uid.clone(), until);
+            self.node(node).refused(uid.clone(), until);
             self.timers.push(Reverse((until, Arc::clone(node))));
         }
     }

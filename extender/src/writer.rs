@@ -17,7 +17,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Runs until the watches are gone.
 pub(crate) async fn write(mut events: mpsc::Receiver<Event>, core: Arc<Core>, clock: Clock) {
-    let mut index = Index::new(core.config.evidence.clone());
+    let mut index = Index::new(core.config.evidence.clone(), &core.config.pool);
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let wait = index.next_change().map_or(TICK, |at| at.since(clock.now()).min(TICK));

@@ -37,6 +37,9 @@ pub struct Scenario {
     pub vpc: VpcSpec,
     /// Its subnets.
     pub subnets: Vec<SubnetSpec>,
+    /// EC2's request rates for the account, which ipamd on all nodes shares; left out, those that AWS publishes.
+    #[serde(default)]
+    pub ec2_quotas: Option<QuotaSpec>,
     /// The VPC CNI.
     #[serde(default)]
     pub cni: CniSpec,
@@ -103,6 +106,26 @@ pub enum UsedLayout {
     Packed,
     /// One in every aligned /28 in turn, so that few of them leave no /28 free.
     Scattered,
+}
+
+/// Request rates of an account: AWS raises them for those who ask.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QuotaSpec {
+    /// Of each Describe operation.
+    pub reads: RateSpec,
+    /// Of each other operation.
+    pub writes: RateSpec,
+}
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RateSpec {
+    /// Calls at once.
+    pub burst: u32,
+    /// Calls per second after that.
+    pub per_sec: u32,
 }
 
 /// The clock.

@@ -290,3 +290,43 @@ fn deleting_a_namespace_empties_it() {
     assert_eq!(store.list(&PODS, &Selector::default()).count(), 0);
     assert_eq!(store.create(&PODS, pod("b"), NOW).unwrap_err().code, 404);
 }
+
+#[test]
+fn a_mirrored_pod_keeps_its_uid_and_the_status_that_kubelet_wrote() {
+    let mut store = Store::new(1, NOW);
+    let mirrored = |uid: &str, node: &str, phase: &str| {
+        json!({
+            "metadata": { "namespace": "default", "name": "web", "uid": uid, "resourceVersion": "9000" },
+            "spec": { "nodeName": node }, "status": { "phase": phase },
+        })
+    };
+    let first = store.mirror(&PODS, mirrored("real-1", "n1", "Pending"), NOW).unwrap();
+    assert_eq!((object::uid(&first), object::text(&first, "/status/phase")), ("real-1", "Pending"));
+    let mut running = Value::clone(&first);
+    running["status"] = json!({ "phase": "Running" });
+    store.update(&PODS, running, Part::Status, NOW).unwrap();
+
+    // The other server shows the state before: late, or because it has not been told yet.
+    let revision = store.revision();
+    let same = store.mirror(&PODS, mirrored("real-1", "n1", "Pending"), NOW).unwrap();
+    assert_eq!((object::text(&same, "/status/phase"), store.revision()), ("Running", revision), "nothing has changed");
+
+    store.mirror(&PODS, mirrored("real-2", "n2", "Pending"), NOW).unwrap();
+    let kinds: Vec<_> = store
+        .changes_since(revision)
+        .unwrap()
+        .map(|change| (change.kind, object::uid(&change.object).to_owned()))
+        .collect();
+    assert_eq!(kinds, [(ChangeKind::Deleted, "real-1".to_owned()), (ChangeKind::Added, "real-2".to_owned())]);
+    store.mirror_gone(&PODS, "default", "web", "real-1", NOW);
+    assert!(store.get(&PODS, "default", "web").is_some(), "it is another pod by now");
+    store.mirror_gone(&PODS, "default", "web", "real-2", NOW);
+    assert!(store.get(&PODS, "default", "web").is_none());
+}
+
+#[test]
+fn an_object_without_a_uid_is_not_mirrored() {
+    let pod = json!({ "metadata": { "namespace": "default", "name": "web" } });
+    let error = Store::new(1, NOW).mirror(&PODS, pod, NOW).unwrap_err();
+    assert!(error.to_string().contains("metadata/uid"), "{error}");
+}

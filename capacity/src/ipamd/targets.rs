@@ -103,6 +103,28 @@ impl PoolRules {
         available < warm.saturating_mul(unit) || (warm == 0 && available == 0)
     }
 
+    /// The pool that ipamd keeps while so many addresses are held, limits of the instance type aside: a smaller one grows to at
+    /// least this, and none is shrunk below it (CNI `isDatastorePoolTooLow`, `isDatastorePoolTooHigh`).
+    ///
+    /// Without a warm ENI or prefix ipamd gives back what it attached ahead of the pods, so that only whole blocks with pods
+    /// are kept, as long as EC2 fills an ENI at once.
+    #[must_use]
+    pub fn kept(&self, assigned: Ips) -> Ips {
+        let unit = self.mode.ips_per_slot();
+        let assigned = assigned.get();
+        let whole = |ips: u32, block: u32| ips.checked_next_multiple_of(block.max(1)).unwrap_or(u32::MAX);
+        let wanted = match self.mode {
+            _ if self.by_ips() => {
+                let warm = if self.warm_ips == 0 { 0 } else { assigned.saturating_add(self.warm_ips) };
+                warm.max(self.minimum_ips)
+            }
+            Mode::SecondaryIp if self.warm_enis == 0 => whole(assigned, self.slots_per_eni),
+            Mode::SecondaryIp => assigned.saturating_add(self.warm_enis.saturating_mul(self.slots_per_eni)),
+            Mode::Prefix => assigned.saturating_add(self.warm_prefixes.saturating_mul(unit)),
+        };
+        Ips(whole(wanted.min(self.max_pods), unit))
+    }
+
     /// Slots that the next step asks for, before the free slots of an ENI cap it (CNI `tryAssignIPs`, `getPrefixesNeeded`,
     /// `GetENIResourcesToAllocate`). Zero only when the IP targets are met in secondary-IP mode.
     #[must_use]
@@ -223,6 +245,34 @@ mod tests {
         for (rules, pool, asked, over) in rows {
             assert_eq!((rules.request(&pool), rules.over(&pool)), (asked, over), "{rules:?} {pool:?}");
         }
+    }
+
+    #[test]
+    fn with_a_target_the_least_pool_that_is_not_low_is_kept() {
+        let targets =
+            (1..3).flat_map(|warm| (0..3).flat_map(move |ips| (0..3).map(move |minimum| (warm, ips, minimum))));
+        for (mode, (warm, warm_ips, minimum)) in targets.flat_map(|t| [(Mode::SecondaryIp, t), (Mode::Prefix, t)]) {
+            let rules = PoolRules {
+                mode,
+                warm_enis: warm,
+                warm_prefixes: warm,
+                warm_ips: warm_ips * 7,
+                minimum_ips: minimum * 11,
+                ..M5_LARGE
+            };
+            for assigned in (0..130).map(Ips) {
+                let kept = rules.kept(assigned).max(assigned);
+                assert!(!rules.is_low(kept, assigned), "{rules:?} {assigned}");
+                let less = kept.saturating_sub(Ips(mode.ips_per_slot()));
+                assert!(less < assigned || kept.is_zero() || rules.is_low(less, assigned), "{rules:?} {assigned}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_target_whole_enis_with_pods_are_kept() {
+        let none = PoolRules { warm_enis: 0, ..M5_LARGE };
+        assert_eq!([0, 1, 9, 10].map(|pods| none.kept(Ips(pods)).get()), [0, 9, 9, 18]);
     }
 
     #[test]

@@ -50,6 +50,8 @@ reasons! {
     MaxPods = "max_pods", "no pod IP left: pool already holds max-pods IPs";
     /// Every free address is spoken for by pods that are on their way.
     Claimed = "claimed", "no pod IP left: free IPs are claimed by pods on their way";
+    /// ipamd attaches more within seconds, and not at once for everybody: what has come so far is taken.
+    PoolGrowing = "pool_growing", "no pod IP left: ipamd is attaching more";
     /// Warm-pool targets keep the pool where it is.
     PoolNotGrowing = "pool_not_growing", "no pod IP left: warm-pool targets keep the pool from growing";
     /// `DISABLE_NETWORK_RESOURCE_PROVISIONING` or IMDS-only: ipamd never allocates.

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{Account, Explanation};
 use crate::claims::{Claimant, Claims};
-use crate::config::Config;
+use crate::config::{Config, Pool};
 use crate::core::Clock;
 use crate::filter::{Candidate, Room};
 use crate::index::Index;
@@ -84,7 +84,7 @@ pub(crate) async fn explain(
         watching.spawn(task);
     }
     let clock = Clock::start();
-    let mut index = Index::new(config.evidence.clone());
+    let mut index = Index::new(config.evidence.clone(), &Pool { step_ms: 0 });
     let mut candidate = None;
     let mut missing: Vec<Kind> = Kind::ALL.to_vec();
     let mut last_error = None;

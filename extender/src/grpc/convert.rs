@@ -150,6 +150,7 @@ const fn reason(reason: Reason) -> v1::Reason {
         Reason::StaleState => v1::Reason::StaleState,
         Reason::UnknownSubnet => v1::Reason::UnknownSubnet,
         Reason::Several => v1::Reason::Several,
+        Reason::PoolGrowing => v1::Reason::PoolGrowing,
     }
 }
 

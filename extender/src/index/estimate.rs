@@ -1,18 +1,18 @@
 //! A node's pool as far as Kubernetes alone shows it.
 //!
 //! Attached addresses are in no Kubernetes object. Two lower bounds are: what pods prove (held and cooling addresses are
-//! attached), and where ipamd's rules bring the pool for the pods that hold an address. The larger one is taken, never more than
+//! attached), and what ipamd has had the time to attach ([`headroom_capacity::floor`]). The larger one is taken, never more than
 //! the hard ceiling. What the subnets hold stays unknown.
 
 use headroom_capacity::budget::Budget;
-use headroom_capacity::settings::CniSettings;
-use headroom_capacity::steady::steady;
 use headroom_capacity::units::{Enis, Ips};
 use headroom_capacity::verdict::{NodeState, Room};
 
 /// What the pods of one node show.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pool {
+    /// Addresses that are attached at least, in IPv4 on Linux.
+    pub(super) attached: Ips,
     /// Pods with an address.
     pub(super) assigned: u32,
     /// Pods bound and without.
@@ -27,16 +27,15 @@ pub(super) struct Pool {
     pub(super) cordoned: bool,
 }
 
-pub(super) fn estimate(budget: Budget, settings: &CniSettings, pool: Pool) -> NodeState {
+pub(super) fn estimate(budget: Budget, pool: Pool) -> NodeState {
     let proven = Ips(pool.assigned + pool.cooling);
     let (total, pod_enis, free_slots) = match &budget {
         Budget::Ipv4(ipv4) => {
-            let rest = steady(settings, ipv4, pool.assigned);
             // A prefix is attached as a whole.
             let proven = Ips(proven.get().next_multiple_of(ipv4.mode.ips_per_slot()));
-            let total = proven.max(rest.ips_attached).min(ipv4.ceiling);
+            let total = proven.max(pool.attached).min(ipv4.ceiling);
             let per_eni = ipv4.slots_per_eni * ipv4.mode.ips_per_slot();
-            let enis = Enis(total.get().div_ceil(per_eni.max(1))).max(rest.enis).min(ipv4.pod_enis);
+            let enis = Enis(total.get().div_ceil(per_eni.max(1))).min(ipv4.pod_enis);
             let units = total.get().div_ceil(ipv4.mode.ips_per_slot());
             (total, enis, (enis.get() * ipv4.slots_per_eni).saturating_sub(units))
         }

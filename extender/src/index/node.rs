@@ -4,12 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use headroom_capacity::budget::{NodeFacts, budget};
+use headroom_capacity::budget::{Budget, NodeFacts, budget};
+use headroom_capacity::floor::{Floor, Growth, Seen};
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::instance;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
-use headroom_capacity::units::Enis;
+use headroom_capacity::units::{Enis, Ips};
 use headroom_capacity::verdict::{Demand, Reason};
 use headroom_cluster::{CniNode, Node};
 
@@ -32,6 +33,12 @@ pub(super) struct NodeEntry {
     /// Pods that the CNI had no IP for, and until when that counts.
     pub(super) failing: HashMap<PodUid, Time>,
     pub(super) cooling: Cooling,
+    /// What is attached at least.
+    pub(super) floor: Floor,
+    /// Since `floor` was last advanced: the fewest pods with an address, and whether one was released.
+    fewest: Option<u32>,
+    /// The growth that a timer was set for.
+    timer: Option<Time>,
     assigned: u32,
     waiting: u32,
     branch: u32,
@@ -67,7 +74,24 @@ impl NodeEntry {
         };
         let until = now + period;
         queue.push_back(until);
+        if demand == Demand::PodIp {
+            self.fewest = Some(self.fewest.unwrap_or(u32::MAX).min(self.assigned));
+        }
         until
+    }
+
+    /// The CNI had no address for this pod.
+    pub(super) fn refused(&mut self, uid: PodUid, until: Time) {
+        self.failing.insert(uid, until);
+        self.floor = self.floor.refused();
+    }
+
+    /// When the pool will have grown, once for each time.
+    pub(super) fn next_growth(&mut self, step: Duration) -> Option<Time> {
+        let due = self.floor.due(step);
+        let news = due.filter(|_| due != self.timer);
+        self.timer = due;
+        news
     }
 
     /// Drops what no longer counts.
@@ -89,7 +113,56 @@ impl NodeEntry {
     }
 
     /// What requests see of it; `None` while there is no such node.
-    pub(super) fn view(&self, settings: &CniSettings, zone: Zone, now: Time) -> Option<NodeView> {
+    pub(super) fn view(&mut self, settings: &CniSettings, step: Duration, zone: Zone, now: Time) -> Option<NodeView> {
+        let budget = self.budget(settings)?;
+        let reach = self.advance(&budget, settings, step, now);
+        let info = self.info.as_ref()?;
+        let pool = Pool {
+            attached: self.floor.held(),
+            assigned: self.assigned,
+            waiting: self.waiting,
+            cooling: len(&self.cooling.pod_ips),
+            branch: self.branch + len(&self.cooling.branch_enis),
+            windows: self.windows + len(&self.cooling.windows_ips),
+            cordoned: info.unschedulable,
+        };
+        let state = estimate(budget, pool);
+        let pod_ip = if self.failing.is_empty() {
+            within(Slots::of(&state, settings, Demand::PodIp, now), pool, reach)
+        } else {
+            Slots::none(Reason::AssignFailed)
+        };
+        Some(NodeView {
+            name: Arc::clone(&info.name),
+            zone,
+            pod_ip,
+            branch: Slots::of(&state, settings, Demand::BranchEni, now),
+            windows: Slots::of(&state, settings, Demand::WindowsIp, now),
+            failing: u32::try_from(self.failing.len()).unwrap_or(u32::MAX),
+            state,
+            nominees: self.nominees.clone(),
+        })
+    }
+
+    /// Takes to the floor what happened since the last time; what the pool reaches in one more step, `None` where no pool of
+    /// ipamd's is on the node.
+    fn advance(&mut self, budget: &Budget, settings: &CniSettings, step: Duration, now: Time) -> Option<Ips> {
+        let Budget::Ipv4(ipv4) = budget else { return None };
+        let info = self.info.as_ref()?;
+        let cordoned = info.unschedulable && !settings.manage_enis_non_schedulable;
+        let growth = Growth::new(settings, ipv4);
+        let seen = Seen {
+            assigned: Ips(self.assigned),
+            fewest: Ips(self.fewest.unwrap_or(self.assigned).min(self.assigned)),
+            released: self.fewest.is_some(),
+            grows: info.ready && !cordoned && self.failing.is_empty(),
+        };
+        self.fewest = None;
+        self.floor = self.floor.advance(&seen, &growth, now, step);
+        Some(self.floor.reach(&growth, step, seen.grows))
+    }
+
+    fn budget(&self, settings: &CniSettings) -> Option<Budget> {
         let info = self.info.as_ref()?;
         let cni_trunk = self.cni.as_ref().is_some_and(|cni| cni.security_groups_for_pods);
         let limits = info.instance_type.as_deref().and_then(instance::lookup);
@@ -108,31 +181,20 @@ impl NodeEntry {
                 .is_some_and(|(published, limits)| published >= limits.ipv4_per_eni),
             trunk_attached: info.trunk_label || cni_trunk || info.pod_enis.is_some_and(|enis| enis > 0),
         };
-        let pool = Pool {
-            assigned: self.assigned,
-            waiting: self.waiting,
-            cooling: len(&self.cooling.pod_ips),
-            branch: self.branch + len(&self.cooling.branch_enis),
-            windows: self.windows + len(&self.cooling.windows_ips),
-            cordoned: info.unschedulable,
-        };
-        let state = estimate(budget(&facts), settings, pool);
-        let pod_ip = if self.failing.is_empty() {
-            Slots::of(&state, settings, Demand::PodIp, now)
-        } else {
-            Slots::none(Reason::AssignFailed)
-        };
-        Some(NodeView {
-            name: Arc::clone(&info.name),
-            zone,
-            pod_ip,
-            branch: Slots::of(&state, settings, Demand::BranchEni, now),
-            windows: Slots::of(&state, settings, Demand::WindowsIp, now),
-            failing: u32::try_from(self.failing.len()).unwrap_or(u32::MAX),
-            state,
-            nominees: self.nominees.clone(),
-        })
+        Some(budget(&facts))
     }
+}
+
+/// No more growth than one step brings: kubelet's second or third try comes after it, and the next step is promised when this
+/// one is there.
+fn within(slots: Slots, pool: Pool, reach: Option<Ips>) -> Slots {
+    let Some(reach) = reach else { return slots };
+    let taken = [pool.assigned, pool.cooling, pool.waiting, slots.now].into_iter().fold(0, u32::saturating_add);
+    let growth = reach.get().saturating_sub(taken);
+    let soon = slots.soon.min(growth);
+    let unproven = slots.unproven.min(growth - soon);
+    let later = slots.soon + slots.unproven > 0 && slots.now + soon + unproven == 0;
+    Slots { soon, unproven, reason: if later { Reason::PoolGrowing } else { slots.reason }, ..slots }
 }
 
 fn len(queue: &VecDeque<Time>) -> u32 {

@@ -194,7 +194,10 @@ fn tells_what_became_of_pods_with_claims() {
 
 #[test]
 fn is_ready_when_every_kind_is_listed_and_knows_since_when_a_watch_fails() {
-    let mut world = World { index: crate::index::Index::new(crate::config::Evidence::default()), ..World::with(&[]) };
+    let mut world = World {
+        index: crate::index::Index::new(crate::config::Evidence::default(), &crate::config::Pool::default()),
+        ..World::with(&[])
+    };
     assert_eq!(world.snapshot().missing, Kind::ALL);
     for kind in Kind::ALL {
         world.apply(Event::Synced { kind, absent: kind.is_optional() });

@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod eviction;
 mod log;
+mod mirror;
 mod update;
 
 use std::collections::BTreeMap;

@@ -32,6 +32,13 @@ pub(super) fn problems(scenario: &Scenario) -> Vec<Problem> {
     for (i, spec) in scenario.faults.iter().enumerate() {
         fault(scenario, spec, &format!("faults[{i}]"), &mut found);
     }
+    for (key, quota) in
+        scenario.ec2_quotas.iter().flat_map(|quotas| [("reads", quotas.reads), ("writes", quotas.writes)])
+    {
+        if quota.burst == 0 || quota.per_sec == 0 {
+            found.add(format!("ec2Quotas.{key}"), "0 is not allowed; burst and perSec are at least 1".to_owned());
+        }
+    }
     let rate = scenario.clock.rate;
     if !RATES.contains(&rate) {
         let allowed = format!("allowed: {} to {} lab seconds per real second", RATES.start(), RATES.end());

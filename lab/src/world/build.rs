@@ -17,7 +17,7 @@ use super::{Due, World};
 use crate::aws::{self, NewEni, NewGroup, NewSubnet, Tags, Vpc};
 use crate::kube::Store;
 use crate::kube::resource::{CONFIG_MAPS, DAEMON_SETS, ENI_CONFIGS, NAMESPACES};
-use crate::scenario::{NodeGroup, Scenario, SubnetSpec, UsedLayout};
+use crate::scenario::{NodeGroup, RateSpec, Scenario, SubnetSpec, UsedLayout};
 
 /// How long before the start the first instances were launched: long enough to run by then.
 const LAUNCHED_BEFORE: Duration = Duration::from_secs(120);
@@ -90,6 +90,10 @@ fn empty_vpc(scenario: &Scenario) -> Vpc {
     let mut config = aws::Config::new(scenario.seed, scenario.vpc.cidr.0);
     config.region.clone_from(&scenario.region);
     config.cidrs.extend(scenario.vpc.secondary_cidrs.iter().map(|block| block.0));
+    if let Some(quotas) = scenario.ec2_quotas {
+        let rate = |spec: RateSpec| aws::Rate { burst: spec.burst, per_sec: spec.per_sec };
+        config.throttle = Some(aws::Throttle { reads: rate(quotas.reads), writes: rate(quotas.writes) });
+    }
     for group in scenario.node_groups.iter().filter(|group| group.limits.is_some()) {
         config.limits.extend(group.instance_limits().map(|limits| (group.instance_type.clone(), limits)));
     }

@@ -6,8 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use headroom_capacity::floor::STEP;
 use headroom_capacity::time::Time;
-use headroom_extender::config::{Config, Policy};
+use headroom_extender::config::{Config, Policy, Pool};
 use headroom_lab::Lab;
 use headroom_lab::scenario::Scenario;
 use headroom_lab::world::Report;
@@ -76,7 +77,7 @@ pub async fn start(scenario: Scenario, mode: Mode, options: &Options) -> Result<
     let client = client(&lab).await?;
     let extender = match mode {
         Mode::Plain => None,
-        Mode::Headroom => Some(start_extender(&lab, options.policy).await?),
+        Mode::Headroom => Some(start_extender(&lab, options).await?),
     };
     let (stop_scheduler, stopped) = oneshot::channel();
     let scheduler_options =
@@ -114,10 +115,12 @@ async fn client(lab: &Lab) -> Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
-async fn start_extender(lab: &Lab, policy: Policy) -> Result<Extender> {
+/// The extender's clock is real, while ipamd in the lab runs on the lab's: a step of its growth takes less.
+async fn start_extender(lab: &Lab, options: &Options) -> Result<Extender> {
+    let step_ms = u64::try_from(lab.clock().real(STEP).as_millis()).unwrap_or(u64::MAX);
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let options = headroom_extender::Options {
-        config: Config { policy, ..Config::default() },
+        config: Config { policy: options.policy, pool: Pool { step_ms }, ..Config::default() },
         kubeconfig: Some(lab.kubeconfig().to_owned()),
         context: None,
         listen: any_port,

@@ -1,0 +1,195 @@
+//! A lower bound of a node's pool, told from its pods alone: what they prove, and what ipamd has had the time to bring.
+//!
+//! Attached addresses are in no Kubernetes object, but ipamd's rules are known. It keeps a pool of a certain size for
+//! the addresses that are held ([`PoolRules::kept`]), and as long as a pool is smaller than that, each turn of its loop adds
+//! something. So a pool that held `n` when it turned low holds one step more a [`STEP`] later, up to the least that was to be
+//! kept in the meantime. A bound that comes down needs no time: ipamd may have given the addresses back already.
+//!
+//! ```text
+//!            low since t, n held        t + STEP
+//! bound  ────────── n ─────────────────────┬── n + one step ──── ...   while kept(assigned) > bound
+//! pool      somewhere at or above          └─ ipamd's loop has come round, its EC2 calls are answered
+//! ```
+//! What it cannot see is EC2 refusing: an empty subnet, throttling, a missing permission. A pod that gets no address is the
+//! evidence for these.
+
+use std::time::Duration;
+
+use crate::budget::{Ipv4Budget, Mode};
+use crate::ipamd::targets::PoolRules;
+use crate::settings::CniSettings;
+use crate::time::Time;
+use crate::units::Ips;
+
+/// How long ipamd may take for one step from the moment that the pool is low. The loop comes round within 5 s (CNI
+/// `StartNodeIPPoolManager`: sleeps 2.5 s twice) unless it is busy detaching an ENI (about 6 s, a fixed sleep of 2 s and two calls
+/// in it, `FreeENI`); a new ENI takes up to 10 s (CNI README, "up to 10 seconds"), addresses on an attached one less.
+pub const STEP: Duration = Duration::from_secs(20);
+
+/// How one node's pool grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    rules: PoolRules,
+    ceiling: Ips,
+    provisioned: bool,
+}
+
+impl Growth {
+    /// Of a node with these settings and limits.
+    #[must_use]
+    pub fn new(settings: &CniSettings, budget: &Ipv4Budget) -> Growth {
+        Growth {
+            rules: PoolRules::new(settings, budget),
+            ceiling: budget.ceiling,
+            provisioned: !settings.provisioning_disabled,
+        }
+    }
+
+    /// What the pool surely holds for so many held addresses: a prefix is attached as a whole.
+    fn proven(&self, assigned: Ips) -> Ips {
+        let whole = assigned.get().checked_next_multiple_of(self.rules.mode.ips_per_slot());
+        Ips(whole.unwrap_or(u32::MAX)).min(self.ceiling)
+    }
+
+    /// How far ipamd grows the pool, never less than what the pods prove.
+    fn kept(&self, assigned: Ips) -> Ips {
+        let wanted = if self.provisioned { self.rules.kept(assigned) } else { Ips::ZERO };
+        wanted.min(self.ceiling).max(self.proven(assigned))
+    }
+
+    /// What one step adds at least to a pool of `base` addresses (CNI `tryAssignIPs`, `tryAssignPrefixes`, `tryAllocateENI`): what is
+    /// short, up to the room on the one ENI that it asks for. ENIs fill one after another, unless addresses or prefixes were
+    /// given back: then an ENI with a single free slot may be the first that ipamd comes to.
+    fn gain(&self, base: Ips, scattered: bool) -> Ips {
+        let PoolRules { mode, slots_per_eni, .. } = self.rules;
+        let slots = match mode {
+            // Always whole ENIs.
+            Mode::SecondaryIp if !self.rules.by_ips() => slots_per_eni,
+            // Short of one prefix at least; of how many more depends on which are free.
+            Mode::Prefix if !self.rules.by_ips() => 1,
+            _ => {
+                let used = base.get() / mode.ips_per_slot();
+                match used.checked_rem(slots_per_eni) {
+                    Some(on_last) if !scattered => slots_per_eni - on_last,
+                    Some(_) if used + 1 < slots_per_eni => slots_per_eni - used,
+                    _ => 1,
+                }
+            }
+        };
+        Ips(slots.saturating_mul(mode.ips_per_slot()))
+    }
+}
+
+/// What was seen of a node since the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Pods that hold an address now.
+    pub assigned: Ips,
+    /// The fewest that held one at any time since.
+    pub fewest: Ips,
+    /// Whether an address was released since.
+    pub released: bool,
+    /// Whether ipamd runs and may grow the pool: the node is Ready, and not cordoned unless cordoned pools grow too.
+    pub grows: bool,
+}
+
+/// The bound. A new one knows nothing: neither how long the pods have been there nor what was released before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Floor {
+    held: Ips,
+    /// Whether ENIs may be filled in part, in no order.
+    scattered: bool,
+    rising: Option<Rising>,
+    growth: Option<Growth>,
+}
+
+/// A pool that is low.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rising {
+    since: Time,
+    /// The least that was to be kept at any time since.
+    kept: Ips,
+}
+
+impl Floor {
+    /// The bound of a node whose history is not known, as after a restart of who watches: addresses may have been released.
+    #[must_use]
+    pub fn of_unknown_past() -> Floor {
+        Floor { scattered: true, ..Floor::default() }
+    }
+
+    /// A pod asked for an address and got none: there are no more than those that pods hold.
+    #[must_use]
+    pub fn refused(self) -> Floor {
+        Floor { held: Ips::ZERO, rising: None, ..self }
+    }
+
+    /// The bound at `now`. Calls may come at any time; growth is noticed by the first call after [`Floor::due`]. With a `step` of
+    /// zero ipamd takes no time.
+    #[must_use]
+    pub fn advance(self, seen: &Seen, growth: &Growth, now: Time, step: Duration) -> Floor {
+        let mut next = self;
+        if self.growth != Some(*growth) {
+            // aws-node starts anew with other settings, and what it attached before may not be of the kind that it hands out now.
+            next = Floor { held: Ips::ZERO, growth: Some(*growth), rising: None, ..self };
+        }
+        next.scattered |= seen.released;
+        next.fall(growth.kept(seen.fewest.min(seen.assigned)));
+        next.rise(growth, now, step, seen.grows);
+        next.fall(growth.kept(seen.assigned));
+        let proven = growth.proven(seen.assigned);
+        if proven > next.held {
+            next.held = proven;
+            next.rising = None;
+        }
+        let kept = growth.kept(seen.assigned);
+        next.rising = match next.rising {
+            _ if kept <= next.held || !seen.grows => None,
+            Some(rising) => Some(Rising { kept: rising.kept.min(kept), ..rising }),
+            None => Some(Rising { since: now, kept }),
+        };
+        next
+    }
+
+    /// Addresses that are attached.
+    #[must_use]
+    pub const fn held(&self) -> Ips {
+        self.held
+    }
+
+    /// When it has grown, if nothing changes until then.
+    #[must_use]
+    pub fn due(&self, step: Duration) -> Option<Time> {
+        self.rising.map(|rising| rising.since + step)
+    }
+
+    /// Addresses that are attached one step later, if pods take all that there are until then; with a `step` of zero, in the end.
+    #[must_use]
+    pub fn reach(&self, growth: &Growth, step: Duration, grows: bool) -> Ips {
+        if !grows {
+            return self.held;
+        }
+        if step.is_zero() {
+            return growth.ceiling;
+        }
+        let full = growth.kept(self.held);
+        (self.held + growth.gain(self.held, self.scattered)).min(full).max(self.held)
+    }
+
+    fn fall(&mut self, kept: Ips) {
+        self.held = self.held.min(kept);
+        if let Some(rising) = &mut self.rising {
+            rising.kept = rising.kept.min(kept);
+        }
+    }
+
+    fn rise(&mut self, growth: &Growth, now: Time, step: Duration, grows: bool) {
+        if step.is_zero() && grows {
+            self.held = growth.ceiling;
+        } else if let Some(rising) = self.rising.filter(|rising| grows && now >= rising.since + step) {
+            let grown = self.held + growth.gain(self.held, self.scattered);
+            self.held = self.held.max(grown.min(rising.kept));
+            self.rising = None;
+        }
+    }
+}
