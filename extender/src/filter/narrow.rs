@@ -56,8 +56,9 @@ fn share(mut passing: Vec<Passing>, keep: usize) -> Vec<Passing> {
         most_free(&mut passing, keep);
         return passing;
     }
-    // The smallest zones first: what they do not fill is shared by the others.
-    zones.sort_unstable_by_key(|&(zone, nodes)| (nodes, zone));
+    // The smallest zones first: what they do not fill is shared by the others. Among equals the order of the request, because a zone's
+    // number depends on which of its nodes was seen first.
+    zones.sort_by_key(|&(_, nodes)| nodes);
     let mut chosen = Vec::with_capacity(keep);
     let mut left = zones.len();
     for (zone, _) in zones {
