@@ -152,6 +152,7 @@ async fn explains_claims_and_makes_none() {
     let own = explain(&core, "first", &["last"]).await;
     assert_eq!(own.claimed_node_names, ["last"]);
     assert_eq!((own.nodes[0].verdict(), own.nodes[0].claims), (Verdict::Now, 0), "its own claim is not in its way");
+    assert!(own.nodes[0].claimed_by_uids.is_empty());
     let again = explain(&core, "second", &["last"]).await;
     assert_eq!(again.claiming_pods, 1, "explaining claims nothing");
 }
@@ -177,7 +178,11 @@ async fn health_follows_readiness_and_its_watches_end_on_shutdown() {
     let mut client = HealthClient::new(router);
     let request = HealthCheckRequest { service: "headroom.v1.Extender".to_owned() };
     let mut statuses = client.watch(request).await.unwrap().into_inner();
-    let mut next = async || statuses.next().await.map(|status| status.unwrap().status());
+    let mut next = async || {
+        let status =
+            tokio::time::timeout(Duration::from_secs(5), statuses.next()).await.expect("the watch has news or ends");
+        status.map(|status| status.unwrap().status())
+    };
     assert_eq!(next().await, Some(ServingStatus::NotServing));
     publish(&core);
     assert_eq!(next().await, Some(ServingStatus::Serving));
