@@ -94,20 +94,21 @@ pub struct Seen {
 }
 
 /// The bound. A new one knows nothing: neither how long the pods have been there nor what was released before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Floor {
     held: Ips,
     /// Whether ENIs may be filled in part, in no order.
     scattered: bool,
-    rising: Option<Rising>,
+    /// Oldest first.
+    rising: Vec<Rising>,
     growth: Option<Growth>,
 }
 
-/// A pool that is low.
+/// A pool that held `base` addresses and is low: from then on `kept` were to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rising {
     since: Time,
-    /// The least that was to be kept at any time since.
+    base: Ips,
     kept: Ips,
 }
 
@@ -121,7 +122,7 @@ impl Floor {
     /// A pod asked for an address and got none: there are no more than those that pods hold.
     #[must_use]
     pub fn refused(self) -> Floor {
-        Floor { held: Ips::ZERO, rising: None, ..self }
+        Floor { held: Ips::ZERO, rising: Vec::new(), ..self }
     }
 
     /// The bound at `now`. Calls may come at any time; growth is noticed by the first call after [`Floor::due`]. With a `step` of
@@ -129,38 +130,38 @@ impl Floor {
     #[must_use]
     pub fn advance(self, seen: &Seen, growth: &Growth, now: Time, step: Duration) -> Floor {
         let mut next = self;
-        if self.growth != Some(*growth) {
+        if next.growth != Some(*growth) {
             // aws-node starts anew with other settings, and what it attached before may not be of the kind that it hands out now.
-            next = Floor { held: Ips::ZERO, growth: Some(*growth), rising: None, ..self };
+            next = Floor { held: Ips::ZERO, growth: Some(*growth), rising: Vec::new(), ..next };
         }
         next.scattered |= seen.released;
         next.fall(growth.kept(seen.fewest.min(seen.assigned)));
-        next.rise(growth, now, step, seen.grows);
-        next.fall(growth.kept(seen.assigned));
-        let proven = growth.proven(seen.assigned);
-        if proven > next.held {
-            next.held = proven;
-            next.rising = None;
+        if seen.grows {
+            next.rise(growth, now, step);
+        } else {
+            next.rising.clear();
         }
         let kept = growth.kept(seen.assigned);
-        next.rising = match next.rising {
-            _ if kept <= next.held || !seen.grows => None,
-            Some(rising) => Some(Rising { kept: rising.kept.min(kept), ..rising }),
-            None => Some(Rising { since: now, kept }),
-        };
+        next.fall(kept);
+        next.held = next.held.max(growth.proven(seen.assigned));
+        let base = next.held;
+        let news = next.rising.last().is_none_or(|last| (last.base, last.kept) != (base, kept));
+        if seen.grows && kept > base && news {
+            next.rising.push(Rising { since: now, base, kept });
+        }
         next
     }
 
     /// Addresses that are attached.
     #[must_use]
-    pub const fn held(&self) -> Ips {
+    pub fn held(&self) -> Ips {
         self.held
     }
 
     /// When it has grown, if nothing changes until then.
     #[must_use]
     pub fn due(&self, step: Duration) -> Option<Time> {
-        self.rising.map(|rising| rising.since + step)
+        self.rising.first().map(|rising| rising.since + step)
     }
 
     /// Addresses that are attached one step later, if pods take all that there are until then; with a `step` of zero, in the end.
@@ -178,18 +179,21 @@ impl Floor {
 
     fn fall(&mut self, kept: Ips) {
         self.held = self.held.min(kept);
-        if let Some(rising) = &mut self.rising {
+        for rising in &mut self.rising {
             rising.kept = rising.kept.min(kept);
         }
     }
 
-    fn rise(&mut self, growth: &Growth, now: Time, step: Duration, grows: bool) {
-        if step.is_zero() && grows {
+    /// Each low pool was one step higher, or at what was to be kept, a step's time later.
+    fn rise(&mut self, growth: &Growth, now: Time, step: Duration) {
+        if step.is_zero() {
             self.held = growth.ceiling;
-        } else if let Some(rising) = self.rising.filter(|rising| grows && now >= rising.since + step) {
-            let grown = self.held + growth.gain(self.held, self.scattered);
-            self.held = self.held.max(grown.min(rising.kept));
-            self.rising = None;
         }
+        let due = self.rising.partition_point(|rising| rising.since + step <= now);
+        for Rising { base, kept, .. } in self.rising.drain(..due) {
+            self.held = self.held.max((base + growth.gain(base, self.scattered)).min(kept));
+        }
+        let held = self.held;
+        self.rising.retain(|rising| rising.kept > held);
     }
 }

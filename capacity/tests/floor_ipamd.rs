@@ -169,7 +169,7 @@ impl World {
 
     fn look(&mut self, released: bool) -> Result<(), TestCaseError> {
         let seen = Seen { assigned: Ips(self.seen), fewest: Ips(self.seen), released, grows: true };
-        self.floor = self.floor.advance(&seen, &self.growth, self.now, STEP);
+        self.floor = std::mem::take(&mut self.floor).advance(&seen, &self.growth, self.now, STEP);
         let pool = self.ipamd.stats(self.now);
         prop_assert!(self.floor.held() <= pool.total, "{:?} of {pool:?} at {:?}", self.floor, self.now);
         Ok(())

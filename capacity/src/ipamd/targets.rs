@@ -106,8 +106,8 @@ impl PoolRules {
     /// The pool that ipamd keeps while so many addresses are held, limits of the instance type aside: a smaller one grows to at
     /// least this, and none is shrunk below it (CNI `isDatastorePoolTooLow`, `isDatastorePoolTooHigh`).
     ///
-    /// Without a warm ENI or prefix ipamd gives back what it attached ahead of the pods, so that only whole blocks with pods
-    /// are kept, as long as EC2 fills an ENI at once.
+    /// Without IP targets ipamd asks for whole ENIs and whole prefixes, and as long as EC2 does not refuse it has such. Without a
+    /// warm ENI or prefix it gives back what it attached ahead of the pods.
     #[must_use]
     pub fn kept(&self, assigned: Ips) -> Ips {
         let unit = self.mode.ips_per_slot();
@@ -118,11 +118,11 @@ impl PoolRules {
                 let warm = if self.warm_ips == 0 { 0 } else { assigned.saturating_add(self.warm_ips) };
                 warm.max(self.minimum_ips)
             }
-            Mode::SecondaryIp if self.warm_enis == 0 => whole(assigned, self.slots_per_eni),
             Mode::SecondaryIp => assigned.saturating_add(self.warm_enis.saturating_mul(self.slots_per_eni)),
             Mode::Prefix => assigned.saturating_add(self.warm_prefixes.saturating_mul(unit)),
         };
-        Ips(whole(wanted.min(self.max_pods), unit))
+        let block = if self.by_ips() || self.mode == Mode::Prefix { unit } else { self.slots_per_eni };
+        Ips(whole(wanted.min(self.max_pods), block))
     }
 
     /// Slots that the next step asks for, before the free slots of an ENI cap it (CNI `tryAssignIPs`, `getPrefixesNeeded`,
@@ -263,7 +263,9 @@ mod tests {
             for assigned in (0..130).map(Ips) {
                 let kept = rules.kept(assigned).max(assigned);
                 assert!(!rules.is_low(kept, assigned), "{rules:?} {assigned}");
-                let less = kept.saturating_sub(Ips(mode.ips_per_slot()));
+                let block =
+                    if rules.by_ips() || mode == Mode::Prefix { mode.ips_per_slot() } else { rules.slots_per_eni };
+                let less = kept.saturating_sub(Ips(block));
                 assert!(less < assigned || kept.is_zero() || rules.is_low(less, assigned), "{rules:?} {assigned}");
             }
         }

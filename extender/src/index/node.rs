@@ -1,6 +1,7 @@
 //! One node's part of the index.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +84,7 @@ impl NodeEntry {
     /// The CNI had no address for this pod.
     pub(super) fn refused(&mut self, uid: PodUid, until: Time) {
         self.failing.insert(uid, until);
-        self.floor = self.floor.refused();
+        self.floor = mem::take(&mut self.floor).refused();
     }
 
     /// When the pool will have grown, once for each time.
@@ -158,7 +159,7 @@ impl NodeEntry {
             grows: info.ready && !cordoned && self.failing.is_empty(),
         };
         self.fewest = None;
-        self.floor = self.floor.advance(&seen, &growth, now, step);
+        self.floor = mem::take(&mut self.floor).advance(&seen, &growth, now, step);
         Some(self.floor.reach(&growth, step, seen.grows))
     }
 
