@@ -9,6 +9,7 @@ use super::apiserver::ApiServer;
 use super::driver::Driver;
 use super::fixture::{Fixture, Size};
 use super::idle::{self, Connections};
+use super::latency::Ratio;
 use super::machine::Machine;
 use super::open_loop::Load;
 use super::output;
@@ -73,8 +74,10 @@ pub async fn run(binaries: &Binaries, out: &Path, command: String, version: Stri
         let headroom = bench.headroom(nodes).await?;
         let loaded = headroom.memory()?;
         for row in of_cluster {
-            bench.progress(&format!("{} names of {nodes} nodes", row.names));
-            rows.push(RowReport { row: *row, measured: bench.serial.row(*row, &headroom).await? });
+            let report = RowReport { row: *row, measured: bench.serial.row(*row, &headroom).await? };
+            let Ratio { p50, p99, .. } = report.headroom_over(Target::Floor);
+            bench.progress(&format!("{} names of {nodes} nodes: floor x {p50:.2} at p50, {p99:.2} at p99", row.names));
+            rows.push(report);
         }
         if nodes == CHURN.nodes {
             let churn = bench.churn(&headroom).await?;
