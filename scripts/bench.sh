@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures headroom-extender and writes a report.
 # usage: scripts/bench.sh calls [DIR]
-#   calls  one call, beside a plain Go extender and a byte-splicing floor: about 5 minutes once it is built
-#   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls
+#   calls  one call, beside a plain Go extender and a byte-splicing floor: about 3 minutes once it is built
+#   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls; docs/benchmarks/calls.md is one
 # Binaries are built into $HEADROOM_CACHE (default ~/.cache/headroom); the first time that takes some minutes more.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -12,7 +12,7 @@ use super::plot;
 use super::report::{OpenReport, Report, RowReport};
 use super::serial::Target;
 
-/// Writes `report.md`, its plots and `calls.hlog` into `dir`, which is made where it does not exist.
+/// Writes `calls.md`, its plots and `calls.hlog` into `dir`, which is made where it does not exist.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -22,7 +22,7 @@ pub fn write(report: &Report, dir: &Path) -> anyhow::Result<()> {
         let path = dir.join(name);
         std::fs::write(&path, content).with_context(|| format!("failed to write '{}'", path.display()))
     };
-    write("report.md", report.to_string().as_bytes())?;
+    write("calls.md", report.to_string().as_bytes())?;
     write("calls-serial.svg", plot::serial(&report.rows)?.as_bytes())?;
     write("calls-open-loop.svg", plot::open_loop(&report.open)?.as_bytes())?;
     write("calls.hlog", &hdr_log(report)?)
@@ -71,7 +71,7 @@ mod tests {
         let report = super::super::report::tests::report();
         write(&report, &dir.path().join("new")).unwrap();
         let read = |name: &str| std::fs::read_to_string(dir.path().join("new").join(name)).unwrap();
-        assert_eq!(read("report.md"), report.to_string());
+        assert_eq!(read("calls.md"), report.to_string());
         for plot in ["calls-serial.svg", "calls-open-loop.svg"] {
             assert!(read(plot).starts_with("<svg") && read(plot).contains("headroom"), "{plot}");
         }
