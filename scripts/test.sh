@@ -20,6 +20,8 @@ step "the CNI's own packages against the capacity model"
 capacity/oracle/check.sh
 step "etcd, kube-apiserver and kube-scheduler for the tests that need them"
 load-tests/control-plane/build.sh
+step "the Go programs of the benchmarks"
+(cd load-tests/control-plane && go vet ./cmd/... && go test ./cmd/...)
 step "the workspace's tests"
 cargo test --locked --workspace
 step "the lab against boto3, with moto as second opinion"

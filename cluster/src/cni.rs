@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use headroom_capacity::settings::CniSettings;
 use k8s_openapi::api::apps::v1::DaemonSet;
-use kube::api::{ApiResource, Object};
+use kube::api::ApiResource;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::event::{CniNode, EniConfig, Event};
+use crate::object::Object;
 
 /// CNINode, VPC resource controller `apis/vpcresources/v1alpha1`.
 pub(crate) type RawCniNode = Object<CniNodeSpec, IgnoredAny>;

@@ -14,6 +14,7 @@ mod cni;
 mod connect;
 mod event;
 mod node;
+mod object;
 mod pod;
 mod retry;
 mod sandbox;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headroom_capacity::budget::NodeKind;
-use kube::api::Object;
 use serde::Deserialize;
 
 use crate::event::{Event, Node};
+use crate::object::Object;
 
 /// A Node decoded only as far as needed.
 pub(crate) type RawNode = Object<NodeSpec, NodeStatus>;

@@ -5,11 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::verdict::Demand;
-use kube::api::Object;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::event::{Event, Pod};
+use crate::object::Object;
 
 /// The extended resource by which a pod asks for a branch ENI (VPC resource controller `pkg/config/type.go`).
 pub(crate) const POD_ENI: &str = "vpc.amazonaws.com/pod-eni";

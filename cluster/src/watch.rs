@@ -13,7 +13,6 @@ use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ApiResource;
-use kube::core::DeserializeGuard;
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, DefaultBackoff, watcher};
 use kube::{Api, Resource};
@@ -22,6 +21,7 @@ use tokio::sync::mpsc;
 
 use crate::connect::Client;
 use crate::event::{ErrorClass, Event, Kind};
+use crate::object::Guard;
 use crate::{cni, node, pod, sandbox};
 use known::Known;
 
@@ -56,8 +56,8 @@ pub fn watch(client: &Client) -> Watch {
     let pods = Api::all_with(client.clone(), &ApiResource::erase::<core::Pod>(&()));
     let cni_nodes = Api::all_with(client.clone(), &cni::cni_node_resource());
     let eni_configs = Api::all_with(client.clone(), &cni::eni_config_resource());
-    let daemon_sets = Api::<DeserializeGuard<DaemonSet>>::namespaced(client.clone(), "kube-system");
-    let reported = Api::<DeserializeGuard<core::Event>>::all(client.clone());
+    let daemon_sets = Api::<Guard<DaemonSet>>::namespaced(client.clone(), "kube-system");
+    let reported = Api::<Guard<core::Event>>::all(client.clone());
     let gone_node = |name| Some(Event::NodeDeleted(name));
     let gone_pod = |uid: Arc<str>| Some(Event::PodDeleted(uid.into()));
     let gone_cni_node = |name| Some(Event::CniNodeDeleted(name));
@@ -88,7 +88,7 @@ struct Task {
 impl Task {
     async fn run<K>(
         self,
-        api: Api<DeserializeGuard<K>>,
+        api: Api<Guard<K>>,
         config: watcher::Config,
         applied: fn(K) -> Option<Event>,
         gone: fn(Arc<str>) -> Option<Event>,
@@ -136,7 +136,7 @@ impl Task {
 
     async fn forward<K: Resource>(
         &self,
-        event: watcher::Event<DeserializeGuard<K>>,
+        event: watcher::Event<Guard<K>>,
         known: &mut Known,
         applied: fn(K) -> Option<Event>,
         gone: fn(Arc<str>) -> Option<Event>,
@@ -165,11 +165,7 @@ impl Task {
         Ok(())
     }
 
-    async fn apply<K: Resource>(
-        &self,
-        object: DeserializeGuard<K>,
-        applied: fn(K) -> Option<Event>,
-    ) -> Result<(), Closed> {
+    async fn apply<K: Resource>(&self, object: Guard<K>, applied: fn(K) -> Option<Event>) -> Result<(), Closed> {
         match object.0 {
             Ok(object) => self.send_some(applied(object)).await,
             Err(invalid) => {

@@ -41,9 +41,10 @@ fn json_response(value: &Value) -> Response {
     ([("content-type", "application/json")], value.to_string()).into_response()
 }
 
-/// Sends the events and then nothing, the connection open.
+/// Sends the events, `type` first as kube-apiserver does, and then nothing, the connection open.
 fn events(events: Vec<Value>) -> Response {
-    let lines = events.into_iter().map(|event| Ok::<_, Infallible>(Bytes::from(format!("{event}\n"))));
+    let line = |event: Value| format!("{{\"type\":{},\"object\":{}}}\n", event["type"], event["object"]);
+    let lines = events.into_iter().map(move |event| Ok::<_, Infallible>(Bytes::from(line(event))));
     Body::from_stream(stream::iter(lines).chain(stream::pending())).into_response()
 }
 

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn looks_for_the_version_that_is_built() {
         let go_mod = include_str!("../../control-plane/go.mod");
-        assert!(go_mod.contains(&format!("\tk8s.io/kubernetes {VERSION} ")), "not {VERSION}");
+        assert!(go_mod.contains(&format!("\tk8s.io/kubernetes {VERSION}\n")), "not {VERSION}");
     }
 
     #[test]
