@@ -1,4 +1,4 @@
-// The control plane that load-tests runs against: no code of its own, only the versions that build.sh builds.
+// The control plane that load-tests runs against, by the versions that build.sh builds, and a plain extender to compare with.
 module headroom.invalid/load-tests/control-plane
 
 go 1.26.0
@@ -10,6 +10,8 @@ tool (
 	k8s.io/kubernetes/cmd/kube-scheduler
 	k8s.io/kubernetes/cmd/kubectl
 )
+
+require k8s.io/kube-scheduler v0.0.0
 
 require (
 	cel.dev/expr v0.25.1 // indirect
@@ -155,7 +157,6 @@ require (
 	k8s.io/kube-controller-manager v0.0.0 // indirect
 	k8s.io/kube-openapi v0.0.0-20260317180543-43fb72c5454a // indirect
 	k8s.io/kube-proxy v0.0.0 // indirect
-	k8s.io/kube-scheduler v0.0.0 // indirect
 	k8s.io/kubectl v0.0.0 // indirect
 	k8s.io/kubelet v0.36.3 // indirect
 	k8s.io/kubernetes v1.36.3 // indirect

@@ -14,7 +14,7 @@ const TAIL_LINES: usize = 25;
 
 /// Killed when dropped.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -22,7 +22,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts `binary` with stdout and stderr in `logs/name.log`.
-    pub(super) fn spawn(
+    pub(crate) fn spawn(
         name: &'static str,
         binary: &Path,
         args: &[String],
@@ -42,7 +42,7 @@ impl Process {
     }
 
     /// Asks `ready` until it agrees. Its error is what the component answered.
-    pub(super) async fn wait<F>(&mut self, within: Duration, ready: F) -> Result<(), StartError>
+    pub(crate) async fn wait<F>(&mut self, within: Duration, ready: F) -> Result<(), StartError>
     where
         F: AsyncFn() -> Result<(), String>,
     {
