@@ -1,5 +1,6 @@
-//! Headroom in a whole: the extender beside a scheduler on the lab, for the demo and for end-to-end tests.
+//! Headroom in a whole: the extender beside a scheduler on the lab, for the demo, for end-to-end tests, and beside the real kube-scheduler for measurements.
 
 pub mod control_plane;
 pub mod demo;
+pub mod pods;
 pub mod scheduler;
