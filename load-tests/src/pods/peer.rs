@@ -179,7 +179,11 @@ async fn connects(addr: SocketAddr) -> Result<(), String> {
     TcpStream::connect(addr).await.map(drop).map_err(|error| error.to_string())
 }
 
-async fn ready(admin: SocketAddr) -> Result<(), String> {
+/// Whether the extender with this admin address is ready.
+///
+/// # Errors
+/// What it answered, or why nothing came.
+pub async fn ready(admin: SocketAddr) -> Result<(), String> {
     let client = HttpClient::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
     let url = format!("http://{admin}/readyz").parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
     let reply = client.get(url).await.map_err(|error| error.to_string())?;

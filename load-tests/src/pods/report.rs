@@ -81,7 +81,13 @@ mod tests {
         };
         let turns = [turn("none", 100.0), turn("headroom", 90.0), turn("headroom:10", 110.0)];
         std::fs::write(dir.path().join("throughput-1000.json"), serde_json::to_vec(&turns).unwrap()).unwrap();
-        let outcome = Outcome { lone_secs: vec![Some(1.5), None], burst: 4, burst_bound: 3, burst_secs: [0.5, 2.0] };
+        let outcome = Outcome {
+            lone_secs: vec![Some(1.5), None],
+            burst: 4,
+            burst_bound: 3,
+            burst_secs: [0.5, 2.0],
+            overbooked: 0,
+        };
         let row = Row { nodes: 600, free: Free::Contiguous, percentage: 0, outcome };
         std::fs::write(dir.path().join("sampling.json"), serde_json::to_vec(&[row]).unwrap()).unwrap();
         write(dir.path()).unwrap();

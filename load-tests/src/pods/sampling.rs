@@ -1,19 +1,25 @@
 //! The sampling trap: kube-scheduler stops looking for feasible nodes when it has found a share of them, and the extender is asked
 //! about those alone (k/k `pkg/scheduler/schedule_one.go`, `numFeasibleNodesToFind`). When all of them are out of IPs, the pod counts
 //! as unschedulable although others have one.
+//!
+//! Samples go round in the order of kube-scheduler's node tree: within a zone, the order in which it learnt of the nodes. Nodes that
+//! joined one after the other are neighbours in it; those that were there before kube-scheduler started come in random order since
+//! client-go 0.35, whose reflector collects the first list in a map (`tools/cache/reflector.go`, `watchList`). So the nodes join here
+//! while kube-scheduler runs: first those that are filled by now, then a new group, then others, as an autoscaler adds them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::Client;
-use kube::api::{Api, DeleteParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::binds::Binds;
-use super::hollow::{T3_NANO, node_name, pod};
+use super::hollow::{T3_NANO, node, node_name, pod};
 use super::peer::Peer;
 use super::throughput::start;
 use super::write::{create_all, delete_all, pods};
@@ -21,6 +27,8 @@ use crate::control_plane::ControlPlane;
 
 /// Namespace of the pods that fill nodes.
 const FILLED: &str = "filled";
+/// Until everybody who watches has seen what was written last.
+const SEEN_WITHIN: Duration = Duration::from_secs(2);
 /// Pod IPs of a [`T3_NANO`].
 const IPS_PER_NODE: usize = 2;
 
@@ -28,7 +36,7 @@ const IPS_PER_NODE: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Free {
-    /// Neighbours in kube-scheduler's order, so that most samples hold none.
+    /// Nodes that joined together, neighbours in kube-scheduler's order, so that most samples hold none.
     Contiguous,
     /// Every twentieth, so that every sample holds some.
     Spread,
@@ -82,6 +90,8 @@ pub struct Outcome {
     pub burst_bound: usize,
     /// Seconds from the start of the burst's creation until half of its pods, and all that were bound, had a node.
     pub burst_secs: [f64; 2],
+    /// Nodes with more pods than IPs at the end.
+    pub overbooked: usize,
 }
 
 /// An outcome with what it was measured in.
@@ -103,7 +113,7 @@ pub struct Row {
 /// # Errors
 /// When a part does not start, or an object is refused.
 pub async fn run(nodes: usize, arrivals: Arrivals, progress: impl Fn(&Row)) -> Result<Vec<Row>> {
-    let mut control_plane = cluster(nodes).await?;
+    let mut control_plane = cluster().await?;
     let client = control_plane.client.clone();
     let headroom = Peer::Headroom { max_nodes: None, prioritize: false };
     let mut rows = Vec::new();
@@ -112,8 +122,11 @@ pub async fn run(nodes: usize, arrivals: Arrivals, progress: impl Fn(&Row)) -> R
         for percentage in [0, 100] {
             let running = headroom.start(&control_plane).await?;
             control_plane.start_scheduler(&running.scheduler_config(percentage)).await?;
+            join(&client, nodes).await?;
             let outcome = arrive(&client, arrivals).await?;
             control_plane.stop_scheduler();
+            drop(running);
+            delete_all(&Api::<Node>::all(client.clone())).await?;
             let row = Row { nodes, free, percentage, outcome };
             progress(&row);
             rows.push(row);
@@ -122,12 +135,12 @@ pub async fn run(nodes: usize, arrivals: Arrivals, progress: impl Fn(&Row)) -> R
     Ok(rows)
 }
 
-/// A cluster of nodes with two pod IPs each.
+/// A cluster without nodes.
 ///
 /// # Errors
 /// When it does not start.
-pub async fn cluster(nodes: usize) -> Result<ControlPlane> {
-    let control_plane = start(nodes, T3_NANO).await?;
+pub async fn cluster() -> Result<ControlPlane> {
+    let control_plane = start(0, T3_NANO).await?;
     let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": FILLED}}))?;
     Api::<Namespace>::all(control_plane.client.clone())
         .create(&PostParams::default(), &namespace)
@@ -136,7 +149,17 @@ pub async fn cluster(nodes: usize) -> Result<ControlPlane> {
     Ok(control_plane)
 }
 
-/// Binds pods to all nodes but those of `free`, in place of those that were there.
+/// Lets nodes with two pod IPs each join one after the other.
+///
+/// # Errors
+/// When an object is refused.
+pub async fn join(client: &Client, nodes: usize) -> Result<()> {
+    create_all(&Api::<Node>::all(client.clone()), (0..nodes).map(|n| node(n, T3_NANO, &[]))).await?;
+    tokio::time::sleep(SEEN_WITHIN).await;
+    Ok(())
+}
+
+/// Binds pods to all nodes but those of `free`, in place of those that were there; the nodes may join later.
 ///
 /// # Errors
 /// When an object is refused.
@@ -178,6 +201,7 @@ pub async fn arrive(client: &Client, arrivals: Arrivals) -> Result<Outcome> {
     let secs = |at: Option<&Instant>| at.map_or(0.0, |at| at.duration_since(created).as_secs_f64());
     let half = (arrivals.burst / 2).checked_sub(1).and_then(|at| bound.get(at));
     let outcome = Outcome {
+        overbooked: overbooked(client).await?,
         lone_secs,
         burst: arrivals.burst,
         burst_bound: bound.len(),
@@ -185,6 +209,15 @@ pub async fn arrive(client: &Client, arrivals: Arrivals) -> Result<Outcome> {
     };
     delete_all(&api).await?;
     Ok(outcome)
+}
+
+async fn overbooked(client: &Client) -> Result<usize> {
+    let mut pods = HashMap::<String, usize>::new();
+    let all = Api::<Pod>::all(client.clone()).list(&ListParams::default()).await.context("failed to list pods")?;
+    for node in all.items.into_iter().filter_map(|pod| pod.spec?.node_name) {
+        *pods.entry(node).or_default() += 1;
+    }
+    Ok(pods.values().filter(|pods| **pods > IPS_PER_NODE).count())
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::tables::Mean;
 use crate::pods::placement::quality::Quality;
 use crate::pods::throughput::Summary;
 
 const SIZE: (u32, u32) = (900, 420);
+const LABEL: (&str, i32) = ("sans-serif", 11);
 const COLORS: [RGBColor; 4] =
     [RGBColor(31, 119, 180), RGBColor(255, 127, 14), RGBColor(44, 160, 44), RGBColor(148, 103, 189)];
 
@@ -78,14 +80,6 @@ fn draw(path: &Path, title: &str, groups: &[&str], series: &[Series]) -> Result<
         .x_label_area_size(40)
         .y_label_area_size(45)
         .build_cartesian_2d(0.0..count(groups.len()), 0.0..highest * 1.15)?;
-    let name = |x: &f64| {
-        groups
-            .iter()
-            .enumerate()
-            .find(|(at, _)| (count(*at) + 0.5 - x).abs() < 1e-9)
-            .map_or("", |(_, name)| name)
-            .to_owned()
-    };
     chart.configure_mesh().disable_x_mesh().x_labels(0).y_label_formatter(&|y| format!("{y:.1}")).draw()?;
     let width = 0.8 / count(series.len());
     for (at, one) in series.iter().enumerate() {
@@ -99,13 +93,13 @@ fn draw(path: &Path, title: &str, groups: &[&str], series: &[Series]) -> Result<
             .label(&one.name)
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], color.filled()));
     }
-    let labels = (0..groups.len()).map(|group| {
-        let x = count(group) + 0.5;
-        Text::new(name(&x), (x - 0.4, -0.03 * highest), ("sans-serif", 11))
-    });
-    chart.plotting_area().present()?;
-    for label in labels {
-        chart.plotting_area().draw(&label)?;
+    for (group, name) in groups.iter().enumerate() {
+        let (x, y) = chart.backend_coord(&(count(group) + 0.5, 0.0));
+        area.draw(&Text::new(
+            name.replace('+', " +"),
+            (x, y + 8),
+            LABEL.into_text_style(&area).pos(Pos::new(HPos::Center, VPos::Top)),
+        ))?;
     }
     chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
     area.present()?;

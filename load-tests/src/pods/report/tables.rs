@@ -121,7 +121,7 @@ pub(super) fn sampling(rows: &[Row]) -> String {
     let mut text = "## Sampling\n\n95 % of the nodes have no IP left. Lone pods come one after the other while nothing else happens; then \
                     a burst comes at once.\n\n\
                     | nodes | free nodes | percentageOfNodesToScore | lone pods bound | slowest, s | burst bound | half after, s | \
-                    all after, s |\n|--:|---|---|--:|--:|--:|--:|--:|\n"
+                    all after, s | overbooked nodes |\n|--:|---|---|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for row in rows {
         let outcome = &row.outcome;
@@ -129,7 +129,7 @@ pub(super) fn sampling(rows: &[Row]) -> String {
         let percentage = if row.percentage == 0 { "default".to_owned() } else { row.percentage.to_string() };
         let [half, all] = outcome.burst_secs;
         text += &format!(
-            "| {} | {} | {percentage} | {} of {} | {:.2} | {} of {} | {half:.2} | {all:.2} |\n",
+            "| {} | {} | {percentage} | {} of {} | {:.2} | {} of {} | {half:.2} | {all:.2} | {} |\n",
             thousands(row.nodes),
             row.free,
             in_time.len(),
@@ -137,6 +137,7 @@ pub(super) fn sampling(rows: &[Row]) -> String {
             in_time.iter().copied().fold(0.0, f64::max),
             outcome.burst_bound,
             outcome.burst,
+            outcome.overbooked,
         );
     }
     text + "\n"
