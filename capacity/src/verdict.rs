@@ -151,7 +151,7 @@ pub enum Demand {
 ///
 /// `InstanceIpLimit` turns into `Unknown(UnknownInstanceType)` where the limits are only observed: they are a lower bound.
 /// `BranchEniLimit` and `WindowsIpLimit` are the only reasons of their demands, beside unknown limits; IPv6 nodes know
-/// `MaxPods` only. `AssignFailed`, `UnknownNode`, `StaleState` and `UnknownSubnet` are for callers, who know how they came by
+/// `MaxPods` only. `AssignFailed`, `UnknownNode`, `StaleState`, `UnknownSubnet` and `Several` are for callers, who know how they came by
 /// a `NodeState`.
 #[must_use]
 pub fn verdict(node: &NodeState, settings: &CniSettings, demand: Demand, now: Time) -> Verdict {

@@ -22,12 +22,12 @@ pub fn demand<'a>(host_network: bool, resources: impl IntoIterator<Item = &'a st
     if host_network {
         return Demand::None;
     }
-    let special = |name| match name {
-        POD_ENI => Some(Demand::BranchEni),
-        WINDOWS_IP => Some(Demand::WindowsIp),
-        _ => None,
-    };
-    resources.into_iter().find_map(special).unwrap_or(Demand::PodIp)
+    // No pod needs both; whichever comes first in a map must not decide.
+    resources.into_iter().fold(Demand::PodIp, |found, name| match name {
+        POD_ENI => Demand::BranchEni,
+        WINDOWS_IP if found == Demand::PodIp => Demand::WindowsIp,
+        _ => found,
+    })
 }
 
 /// A Pod decoded only as far as needed.

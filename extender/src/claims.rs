@@ -5,7 +5,6 @@
 //! on a node (and counted there), has failed, is gone, or a deadline passes.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use headroom_capacity::ids::PodUid;
@@ -13,6 +12,7 @@ use headroom_capacity::time::Time;
 use headroom_capacity::verdict::Demand;
 
 use crate::config;
+use crate::snapshot::NodeId;
 
 /// What a watch event says about a pod that may hold a claim. Applied only after the snapshot that counts it is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Outcome {
     /// It is bound, and the snapshot counts it; or it is gone.
     Settled(PodUid),
     /// It is nominated to this node and has not failed: kube-scheduler does so from 1.35 on while a bind waits for volumes or permits.
-    Nominated(PodUid, Arc<str>),
+    Nominated(PodUid, NodeId),
     /// It carries a failed scheduling attempt.
     Failed {
         /// The pod.
@@ -48,7 +48,7 @@ pub struct Claimant {
 #[derive(Debug)]
 struct Claim {
     claimant: Claimant,
-    nodes: Vec<Arc<str>>,
+    nodes: Vec<NodeId>,
     made_at: Time,
     ends_at: Time,
 }
@@ -58,7 +58,8 @@ struct Claim {
 #[derive(Debug, Default)]
 pub struct Claims {
     by_pod: HashMap<PodUid, Claim>,
-    by_node: HashMap<Arc<str>, Held>,
+    /// By [`NodeId::index`].
+    by_node: Vec<Held>,
     deadlines: BTreeSet<(Time, PodUid)>,
     /// Claims that ended by the deadline, since the start.
     pub expired_total: u64,
@@ -66,7 +67,7 @@ pub struct Claims {
     pub given_back_total: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Held {
     pod_ips: u32,
     branch_enis: u32,
@@ -81,10 +82,6 @@ impl Held {
             Demand::BranchEni => Some(&mut self.branch_enis),
             Demand::WindowsIp => Some(&mut self.windows_ips),
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.pod_ips == 0 && self.branch_enis == 0 && self.windows_ips == 0
     }
 }
 
@@ -103,8 +100,8 @@ impl Claims {
 
     /// Claims on `node` for this kind of address.
     #[must_use]
-    pub fn on(&self, node: &str, demand: Demand) -> u32 {
-        self.by_node.get(node).map_or(0, |held| match demand {
+    pub fn on(&self, node: NodeId, demand: Demand) -> u32 {
+        self.by_node.get(node.index()).map_or(0, |held| match demand {
             Demand::None => 0,
             Demand::PodIp => held.pod_ips,
             Demand::BranchEni => held.branch_enis,
@@ -114,24 +111,28 @@ impl Claims {
 
     /// The nodes that the pod holds a claim on.
     #[must_use]
-    pub fn held_by(&self, uid: &PodUid) -> &[Arc<str>] {
+    pub fn held_by(&self, uid: &PodUid) -> &[NodeId] {
         self.by_pod.get(uid).map_or(&[], |claim| &claim.nodes)
     }
 
     /// Whether the pod holds a claim on `node`.
     #[must_use]
-    pub fn holds(&self, uid: &PodUid, node: &str) -> bool {
-        self.held_by(uid).iter().any(|claimed| &**claimed == node)
+    pub fn holds(&self, uid: &PodUid, node: NodeId) -> bool {
+        self.held_by(uid).contains(&node)
     }
 
     /// Claims one address on each of `nodes`, in place of any earlier claim of the pod.
-    pub fn make(&mut self, claimant: Claimant, nodes: Vec<Arc<str>>, now: Time, limits: &config::Claims) {
+    pub fn make(&mut self, claimant: Claimant, nodes: Vec<NodeId>, now: Time, limits: &config::Claims) {
         self.release(&claimant.uid);
         if nodes.is_empty() {
             return;
         }
+        let known = nodes.iter().map(|node| node.index() + 1).max().unwrap_or(0);
+        if known > self.by_node.len() {
+            self.by_node.resize(known, Held::default());
+        }
         for node in &nodes {
-            if let Some(count) = self.by_node.entry(Arc::clone(node)).or_default().of(claimant.demand) {
+            if let Some(count) = self.by_node[node.index()].of(claimant.demand) {
                 *count += 1;
             }
         }
@@ -144,7 +145,7 @@ impl Claims {
     pub fn release(&mut self, uid: &PodUid) {
         if let Some(claim) = self.by_pod.remove(uid) {
             self.deadlines.remove(&(claim.ends_at, uid.clone()));
-            for node in &claim.nodes {
+            for node in claim.nodes {
                 self.give_back(node, claim.claimant.demand);
             }
         }
@@ -165,7 +166,7 @@ impl Claims {
     pub fn settle(&mut self, outcome: &Outcome, now: Time, limits: &config::Claims) {
         match outcome {
             Outcome::Settled(uid) => self.release(uid),
-            Outcome::Nominated(uid, node) => self.collapse(uid, node),
+            Outcome::Nominated(uid, node) => self.collapse(uid, *node),
             Outcome::Failed { uid, resource_version, failure } => {
                 let Some(claim) = self.by_pod.get(uid) else { return };
                 let before = &claim.claimant;
@@ -179,17 +180,12 @@ impl Claims {
         }
     }
 
-    fn collapse(&mut self, uid: &PodUid, node: &str) {
+    fn collapse(&mut self, uid: &PodUid, node: NodeId) {
         // Not offered by us: from before this answer, or of an attempt that did not ask.
-        let Some(claim) = self.by_pod.get_mut(uid).filter(|claim| claim.nodes.iter().any(|held| &**held == node))
-        else {
-            return;
-        };
-        let (kept, others): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut claim.nodes).into_iter().partition(|held| &**held == node);
-        claim.nodes = kept;
+        let Some(claim) = self.by_pod.get_mut(uid).filter(|claim| claim.nodes.contains(&node)) else { return };
+        let offered = std::mem::replace(&mut claim.nodes, vec![node]);
         let demand = claim.claimant.demand;
-        for other in &others {
+        for other in offered.into_iter().filter(|other| *other != node) {
             self.give_back(other, demand);
         }
     }
@@ -204,15 +200,10 @@ impl Claims {
         }
     }
 
-    fn give_back(&mut self, node: &Arc<str>, demand: Demand) {
+    fn give_back(&mut self, node: NodeId, demand: Demand) {
         self.given_back_total += 1;
-        if let Some(held) = self.by_node.get_mut(node) {
-            if let Some(count) = held.of(demand) {
-                *count = count.saturating_sub(1);
-            }
-            if held.is_empty() {
-                self.by_node.remove(node);
-            }
+        if let Some(count) = self.by_node.get_mut(node.index()).and_then(|held| held.of(demand)) {
+            *count = count.saturating_sub(1);
         }
     }
 }

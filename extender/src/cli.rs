@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError};
-use crate::explain::{ExplainError, explain};
+use crate::explain::report::{ExplainError, explain};
 use crate::run::{Handle, Options, RunError, run};
 
 /// Keeps pods off nodes that cannot give them an IP: an HTTP extender for kube-scheduler on AWS with the VPC CNI.
@@ -87,7 +87,10 @@ struct Serve {
     /// Where /livez, /readyz and /metrics are; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9271", env = "HEADROOM_EXTENDER_ADMIN_LISTEN")]
     admin_listen: SocketAddr,
-    /// Written as JSON {"addr":..,"admin_addr":..} once both addresses are bound.
+    /// Where gRPC is served, as headroom.v1.Extender with health and reflection; not at all unless given. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", env = "HEADROOM_EXTENDER_GRPC_LISTEN")]
+    grpc_listen: Option<SocketAddr>,
+    /// Written as JSON {"addr":..,"admin_addr":..,"grpc_addr":..} once all addresses are bound.
     #[arg(long, value_name = "FILE", env = "HEADROOM_EXTENDER_READY_FILE")]
     ready_file: Option<PathBuf>,
 }
@@ -140,7 +143,8 @@ pub fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.is::<ConfigError>() {
+    let certificate = matches!(error.downcast_ref(), Some(RunError::Tls(_)));
+    if certificate || error.is::<ConfigError>() {
         return ExitCode::from(EXIT_CONFIG);
     }
     match error.downcast_ref::<ExplainError>() {
@@ -171,12 +175,16 @@ async fn print_explanation(config: &Config, args: &Explain) -> anyhow::Result<()
 async fn serve(config: Config, args: Serve) -> anyhow::Result<()> {
     start_log(&args.log)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ?config, "starting");
-    let Serve { config: _, cluster, log: _, listen, admin_listen, ready_file } = args;
-    let options = Options { config, kubeconfig: cluster.kubeconfig, context: cluster.context, listen, admin_listen };
+    let Serve { config: _, cluster, log: _, listen, admin_listen, grpc_listen, ready_file } = args;
+    let Cluster { kubeconfig, context } = cluster;
+    let options = Options { config, kubeconfig, context, listen, admin_listen, grpc_listen };
     let handle: Handle = run(options, stop_signal()?).await?;
-    tracing::info!(addr = %handle.addr, admin_addr = %handle.admin_addr, "listening");
+    let grpc_addr = handle.grpc_addr.map(|addr| addr.to_string());
+    tracing::info!(addr = %handle.addr, admin_addr = %handle.admin_addr, grpc_addr, "listening");
     if let Some(path) = ready_file {
-        let addrs = serde_json::json!({ "addr": handle.addr, "admin_addr": handle.admin_addr });
+        let addrs = serde_json::json!({
+            "addr": handle.addr, "admin_addr": handle.admin_addr, "grpc_addr": handle.grpc_addr,
+        });
         write_at_once(&path, addrs.to_string().as_bytes())
             .with_context(|| format!("failed to write --ready-file '{}'", path.display()))?;
     }

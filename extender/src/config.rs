@@ -25,8 +25,10 @@ pub struct Config {
     pub evidence: Evidence,
     /// How waiting pods are tried again when IPs come back.
     pub wake_up: WakeUp,
-    /// Limits of the HTTP server.
+    /// Limits of the HTTP server; the gRPC server has the same, counted apart.
     pub http: Http,
+    /// TLS for kube-scheduler and gRPC; null, the default, speaks plain text. The admin address always does.
+    pub tls: Option<Tls>,
 }
 
 /// Which nodes are offered.
@@ -183,6 +185,19 @@ impl Default for Http {
     }
 }
 
+/// Files in PEM form. They are looked at every 5 s and loaded anew when they change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The server's certificate, then its intermediates. Required.
+    pub cert_file: PathBuf,
+    /// Its private key. Required.
+    pub key_file: PathBuf,
+    /// CAs of client certificates; every client must then have one that is for client authentication. Default null: none is asked for.
+    #[serde(default)]
+    pub client_ca_file: Option<PathBuf>,
+}
+
 /// Why a configuration was not accepted.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -302,6 +317,18 @@ mod tests {
             let error = Config::parse(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("config: {key}: ")) && error.contains("check-config"), "{error}");
         }
+    }
+
+    #[test]
+    fn tls_is_off_unless_both_files_are_named() {
+        assert_eq!(Config::default().tls, None);
+        let config = Config::parse("tls: {cert_file: a.crt, key_file: a.key}").unwrap();
+        assert_eq!(Config::parse(&config.to_yaml().unwrap()).unwrap(), config);
+        assert_eq!(config.tls.unwrap().client_ca_file, None);
+        let error = Config::parse("tls: {cert_file: a.crt}").unwrap_err().to_string();
+        assert!(error.starts_with("config: tls") && error.contains("key_file"), "{error}");
+        let error = Config::parse("tls: {cert_file: a, key_file: b, ca_file: c}").unwrap_err().to_string();
+        assert!(error.contains("ca_file") && error.contains("did you mean"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! From a request's bytes to a reply's bytes: decode, read the snapshot, decide, claim, encode. Never waits.
+//! What every protocol answers from: read the snapshot, decide, claim. Of HTTP also the bytes on both sides. Never waits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -7,14 +7,16 @@ use arc_swap::ArcSwap;
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::{Demand, Reason};
+use tokio::sync::watch;
 
 use crate::claims::{Claimant, Claims, Outcome};
 use crate::config::{Config, OnUnknown};
-use crate::filter::{Answer, Candidate, Decision, Room, decide, scores};
+use crate::explain::Explanation;
+use crate::filter::{Answer, Candidate, Counts, Decision, Room, decide, offers, scores};
 use crate::metrics::{Metrics, PolicyUse, Verb};
 use crate::snapshot::Snapshot;
 use crate::waiting::{Rejection, Waiting, WaitingPod};
-use crate::wire::{self, Args, RequestError};
+use crate::wire::{self, Args, Pod, RequestError};
 
 /// Unix time that never goes back: read once, then carried by the monotonic clock.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,7 @@ pub struct Core {
     claims: Mutex<Claims>,
     /// Pods that found no node. `claims` may be locked while this is, never the other way round.
     waiting: Mutex<Waiting>,
+    ready: watch::Sender<bool>,
 }
 
 impl Core {
@@ -64,6 +67,7 @@ impl Core {
             snapshot: ArcSwap::from_pointee(empty),
             claims: Mutex::new(Claims::default()),
             waiting: Mutex::default(),
+            ready: watch::Sender::new(false),
         }
     }
 
@@ -73,10 +77,18 @@ impl Core {
         self.snapshot.load_full()
     }
 
+    /// Follows [`Snapshot::is_ready`].
+    #[must_use]
+    pub fn readiness(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
     /// Publishes a snapshot and then ends the claims of the pods that it counts.
     pub fn publish(&self, snapshot: Snapshot, outcomes: &[Outcome], now: Time) {
         self.metrics.published(&snapshot, now);
+        let is_ready = snapshot.is_ready();
         self.snapshot.store(Arc::new(snapshot));
+        self.ready.send_if_modified(|ready| std::mem::replace(ready, is_ready) != is_ready);
         let mut claims = self.claims();
         claims.expire(now);
         for outcome in outcomes {
@@ -132,13 +144,8 @@ impl Core {
     #[must_use]
     pub fn filter(&self, body: &[u8], now: Time) -> Vec<u8> {
         let started = Instant::now();
-        let reply = match self.try_filter(body, now) {
-            Ok((answer, reply)) => {
-                self.metrics.request(Verb::Filter, answer);
-                reply
-            }
-            Err(error) => self.refuse(Verb::Filter, &error),
-        };
+        let reply = wire::decode(body).and_then(|args| self.filter_args(&args, now));
+        let reply = reply.unwrap_or_else(|error| self.refuse(Verb::Filter, &error));
         self.metrics.filter_took(started.elapsed());
         reply
     }
@@ -146,43 +153,98 @@ impl Core {
     /// Answers `POST /v1/prioritize`. Its reply has no place for an error; an empty list leaves kube-scheduler's scores alone.
     #[must_use]
     pub fn prioritize(&self, body: &[u8], now: Time) -> Vec<u8> {
-        match self.try_prioritize(body, now) {
-            Ok((answer, reply)) => {
-                self.metrics.request(Verb::Prioritize, answer);
-                reply
-            }
-            Err(error) => self.refuse(Verb::Prioritize, &error),
-        }
+        let reply = wire::decode(body).and_then(|args| {
+            let names = names(&args);
+            let scores = self.score(&args.pod, &names, now)?;
+            Ok(wire::priorities(names.into_iter().zip(scores)))
+        });
+        reply.unwrap_or_else(|error| self.refuse(Verb::Prioritize, &error))
     }
 
-    /// The reply to a request that gets no answer, counted.
+    /// The HTTP reply to a request that gets no answer, counted.
     #[must_use]
     pub fn refuse(&self, verb: Verb, error: &RequestError) -> Vec<u8> {
-        tracing::debug!(%error, ?verb, "request refused");
-        self.metrics.request(verb, error.label());
+        self.count_refusal(verb, error);
         match verb {
-            Verb::Filter => wire::failed(error),
             Verb::Prioritize => wire::priorities(std::iter::empty()),
+            _ => wire::failed(error),
         }
     }
 
-    fn try_filter(&self, body: &[u8], now: Time) -> Result<(&'static str, Vec<u8>), RequestError> {
-        let args = wire::decode(body)?;
-        let names: Vec<&str> = args.names.iter().flatten().map(wire::Name::as_str).collect();
-        let pod = candidate(&args);
-        if pod.claimant.demand == Demand::None {
-            return Ok(("all", wire::passed(names.into_iter())));
-        }
-        let placed = self.place(pod, &names, now)?;
-        self.remember(&args, &placed, now);
-        Ok(match &placed.answer.decision {
-            Decision::All => ("all", wire::passed(names.into_iter())),
-            Decision::Some(passing) => ("some", wire::passed(passing.iter().map(|&at| names[at]))),
+    /// Counts a request that gets no answer.
+    pub fn count_refusal(&self, verb: Verb, error: &RequestError) {
+        tracing::debug!(%error, ?verb, "request refused");
+        self.metrics.request(verb, error.label());
+    }
+
+    fn filter_args(&self, args: &Args<'_>, now: Time) -> Result<Vec<u8>, RequestError> {
+        let names = names(args);
+        Ok(match self.decide(&args.pod, &names, now)? {
+            Decision::All => wire::passed(names.into_iter()),
+            Decision::Some(passing) => wire::passed(passing.iter().map(|&at| names[at])),
             Decision::None(reasons) => {
-                let rejected: Vec<(&str, Reason)> = names.into_iter().zip(reasons.iter().copied()).collect();
-                ("none", wire::rejected(&rejected))
+                let rejected: Vec<(&str, Reason)> = names.into_iter().zip(reasons).collect();
+                wire::rejected(&rejected)
             }
+            Decision::NoneOfMany(reason) => wire::rejected_all(names.first().copied(), reason),
         })
+    }
+
+    /// Decides which of `names` the pod may go to, whichever protocol asks, and makes the pod's claim.
+    ///
+    /// # Errors
+    /// When the state may not be decided by.
+    pub fn decide(&self, pod: &Pod, names: &[&str], now: Time) -> Result<Decision, RequestError> {
+        if pod.demand == Demand::None {
+            self.metrics.request(Verb::Filter, "all");
+            return Ok(Decision::All);
+        }
+        let placed = self.place(candidate(pod), names, now)?;
+        self.remember(pod, names.len(), &placed, now);
+        let decision = placed.answer.decision;
+        let answer = match &decision {
+            Decision::All => "all",
+            Decision::Some(_) => "some",
+            Decision::None(_) | Decision::NoneOfMany(_) => "none",
+        };
+        self.metrics.request(Verb::Filter, answer);
+        Ok(decision)
+    }
+
+    /// Scores 0 to 10 in the order of `names`, whichever protocol asks; empty for a pod that needs no address. Claims nothing.
+    ///
+    /// # Errors
+    /// As [`Core::decide`].
+    pub fn score(&self, pod: &Pod, names: &[&str], now: Time) -> Result<Vec<u8>, RequestError> {
+        if pod.demand == Demand::None {
+            self.metrics.request(Verb::Prioritize, "all");
+            return Ok(Vec::new());
+        }
+        let rooms: Vec<Room> = {
+            let claims = self.claims();
+            let snapshot = self.snapshot.load();
+            self.usable(&snapshot, now)?;
+            offers(&snapshot, &claims, &candidate(pod), names, &self.config).iter().map(|offer| offer.room).collect()
+        };
+        self.metrics.request(Verb::Prioritize, "some");
+        Ok(scores(&rooms))
+    }
+
+    /// What [`Core::decide`] would go by now for each of `names`, or for every node if there is none. Claims nothing, and answers
+    /// from stale state too, whatever the policy.
+    ///
+    /// # Errors
+    /// When the first lists are not complete.
+    pub fn explain(&self, pod: &Pod, names: &[&str]) -> Result<Explanation, RequestError> {
+        let claims = self.claims();
+        let snapshot = self.snapshot.load_full();
+        if !snapshot.is_ready() {
+            return Err(RequestError::NotReady);
+        }
+        let explanation = Explanation::new(&snapshot, &claims, &candidate(pod), names, &self.config);
+        drop(claims);
+        self.metrics.request(Verb::Explain, if explanation.passes_any() { "some" } else { "none" });
+        Ok(explanation)
     }
 
     /// Decides for a pod and makes its claim, in place of any that it held.
@@ -196,45 +258,28 @@ impl Core {
         claims.make(pod.claimant, std::mem::take(&mut answer.claim), now, &self.config.claims);
         let given_back = claims.given_back_total;
         drop(claims);
-        self.count(&answer);
+        self.count(&answer.counts);
         Ok(Placed { answer, snapshot, given_back })
     }
 
     /// Keeps a pod that no node is open for; one that found a node waits no more.
-    fn remember(&self, args: &Args<'_>, placed: &Placed, now: Time) {
+    fn remember(&self, pod: &Pod, names: usize, placed: &Placed, now: Time) {
         if !self.config.wake_up.enabled {
             return;
         }
-        let uid = PodUid::from(args.pod.uid.as_str());
-        let Decision::None(reasons) = &placed.answer.decision else { return self.waiting().forget(&uid) };
-        let claimed = reasons.contains(&Reason::Claimed);
-        let pod =
-            WaitingPod { uid, namespace: args.pod.namespace.as_str().into(), name: args.pod.name.as_str().into() };
+        let uid = PodUid::from(pod.uid.as_str());
+        if !placed.answer.decision.rejects() {
+            return self.waiting().forget(&uid);
+        }
+        let claimed = placed.answer.counts.never().any(|(reason, _)| reason == Reason::Claimed);
         let rejection = Rejection {
-            pod,
-            demand: args.pod.demand,
-            priority: args.pod.priority,
+            pod: WaitingPod { uid, namespace: pod.namespace.as_str().into(), name: pod.name.as_str().into() },
+            demand: pod.demand,
+            priority: pod.priority,
             claims: claimed.then_some(placed.given_back),
+            sampled: placed.answer.room_elsewhere.then_some(names),
         };
         self.waiting().reject(rejection, &placed.snapshot, now);
-    }
-
-    fn try_prioritize(&self, body: &[u8], now: Time) -> Result<(&'static str, Vec<u8>), RequestError> {
-        let args = wire::decode(body)?;
-        let names: Vec<&str> = args.names.iter().flatten().map(wire::Name::as_str).collect();
-        let pod = candidate(&args);
-        let rooms = {
-            let claims = self.claims();
-            let snapshot = self.snapshot.load();
-            self.usable(&snapshot, now)?;
-            decide(&snapshot, &claims, &pod, &names, &self.config).rooms
-        };
-        let scored = names.into_iter().zip(scores(&rooms));
-        Ok(if rooms.is_empty() {
-            ("all", wire::priorities(std::iter::empty()))
-        } else {
-            ("some", wire::priorities(scored))
-        })
     }
 
     /// Whether the state may be decided by.
@@ -252,20 +297,12 @@ impl Core {
         Ok(())
     }
 
-    fn count(&self, answer: &Answer) {
-        self.metrics.nodes(&answer.rooms);
-        let uses = |wanted: fn(Reason) -> bool| {
-            let hit = answer.rooms.iter().filter(|room| match room {
-                Room::Open(Some(reason)) | Room::Closed(reason) => wanted(*reason),
-                Room::Unproven { .. } => wanted(Reason::UnknownSubnet),
-                Room::Now { .. } | Room::Soon { .. } | Room::Open(None) => false,
-            });
-            u64::try_from(hit.count()).unwrap_or(u64::MAX)
-        };
+    fn count(&self, counts: &Counts) {
+        self.metrics.nodes(counts);
         let failure = &self.config.failure;
-        let nodes = uses(|reason| reason == Reason::UnknownNode);
+        let nodes = counts.by_policy(Reason::UnknownNode);
         self.metrics.policy(PolicyUse::UnknownNode, failure.on_unknown_node, nodes);
-        let capacity = uses(|reason| matches!(reason, Reason::UnknownInstanceType | Reason::UnknownSubnet));
+        let capacity = counts.by_policy(Reason::UnknownInstanceType) + counts.by_policy(Reason::UnknownSubnet);
         self.metrics.policy(PolicyUse::UnknownCapacity, failure.on_unknown_capacity, capacity);
     }
 
@@ -288,8 +325,11 @@ struct Placed {
     given_back: u64,
 }
 
-fn candidate(args: &Args<'_>) -> Candidate {
-    let pod = &args.pod;
+fn names<'a>(args: &'a Args<'_>) -> Vec<&'a str> {
+    args.names.iter().flatten().map(wire::Name::as_str).collect()
+}
+
+fn candidate(pod: &Pod) -> Candidate {
     Candidate {
         claimant: Claimant {
             uid: PodUid::from(pod.uid.as_str()),

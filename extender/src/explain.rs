@@ -1,216 +1,141 @@
-//! `explain`: one look at the cluster, and per node the verdict with the figures behind it.
+//! The verdict for a pod, per node, with the figures behind it.
 
-use std::path::Path;
-use std::time::Duration;
+pub(crate) mod report;
+
+use std::sync::Arc;
 
 use headroom_capacity::budget::Budget;
+use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
-use headroom_capacity::verdict::{self, Demand, Reason};
-use headroom_cluster::{Event, Kind};
-use serde::Serialize;
-use thiserror::Error;
-use tokio::task::JoinSet;
+use headroom_capacity::units::{Enis, Ips};
+use headroom_capacity::verdict::{self, Demand, NodeState, Reason};
 
-use crate::claims::{Claimant, Claims};
+use crate::claims::Claims;
 use crate::config::Config;
-use crate::core::Clock;
-use crate::filter::{Candidate, Room, decide};
-use crate::index::Index;
+use crate::filter::{Candidate, Offer, Room, nominated_before, offers};
 use crate::snapshot::{NodeView, Snapshot};
 
-/// An API server that answers at all has listed everything by then.
-const SYNC_TIMEOUT: Duration = Duration::from_secs(60);
-
-#[derive(Debug, Error)]
-pub(crate) enum ExplainError {
-    #[error(transparent)]
-    Connect(#[from] headroom_cluster::ConnectError),
-    #[error("--pod '{0}' is not of the form namespace/name")]
-    PodName(String),
-    #[error("pod '{0}' not found; see kubectl get pods -A")]
-    NoPod(String),
-    #[error("node '{0}' not found; see kubectl get nodes")]
-    NoNode(String),
-    #[error("the cluster could not be listed within {} s, missing: {missing}{}", SYNC_TIMEOUT.as_secs(), last(.last_error))]
-    NotSynced { missing: String, last_error: Option<String> },
+/// What a filter call for this pod would go by.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// What the pod needs.
+    pub demand: Demand,
+    /// When the state was last brought up to date.
+    pub at: Time,
+    /// Since when the watch of nodes or of pods has been failing.
+    pub failing_since: Option<Time>,
+    /// Pods that hold a claim, on whatever node.
+    pub claiming_pods: usize,
+    /// The nodes that this pod holds a claim on.
+    pub own_claim: Vec<Arc<str>>,
+    /// One per node asked for, or every node by name.
+    pub accounts: Vec<Account>,
+    settings: Arc<CniSettings>,
 }
 
-fn last(error: &Option<String>) -> String {
-    error.as_ref().map_or_else(String::new, |error| format!("; last error: {error}"))
+/// What one node offers the pod.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The node's name.
+    pub name: Arc<str>,
+    /// The verdict.
+    pub room: Room,
+    /// Claims of other pods on it, of the kind that this pod needs.
+    pub claims: u32,
+    /// Pods nominated to it that come first and hold no claim on it.
+    pub nominated: u32,
+    /// The node, where it was seen.
+    pub view: Option<Arc<NodeView>>,
 }
 
-/// One node's row.
-#[derive(Debug, Serialize)]
-pub(crate) struct Row {
-    node: String,
-    verdict: &'static str,
-    reason: Option<&'static str>,
-    free: Option<u32>,
-    #[serde(skip)]
-    figures: String,
-    ceiling: Option<u32>,
-    total: u32,
-    assigned: u32,
-    cooling: u32,
-    waiting: u32,
-    claims: u32,
-    failing: u32,
-    now: u32,
-    soon: u32,
-    unproven: u32,
-    eni_config: Option<String>,
-    eni_config_subnet: Option<String>,
-}
-
-/// The whole report.
-#[derive(Debug, Serialize)]
-pub(crate) struct Report {
-    pod: String,
-    demand: &'static str,
-    source: &'static str,
-    nodes: Vec<Row>,
-}
-
-pub(crate) async fn explain(
-    config: &Config,
-    kubeconfig: Option<&Path>,
-    context: Option<&str>,
-    pod: &str,
-    node: Option<&str>,
-) -> Result<Report, ExplainError> {
-    let (namespace, name) = pod.split_once('/').ok_or_else(|| ExplainError::PodName(pod.to_owned()))?;
-    let client = headroom_cluster::connect(kubeconfig, context).await?;
-    let headroom_cluster::Watch { mut events, tasks } = headroom_cluster::watch(&client);
-    let mut watching = JoinSet::new();
-    for (_, task) in tasks {
-        watching.spawn(task);
-    }
-    let clock = Clock::start();
-    let mut index = Index::new(config.evidence.clone());
-    let mut candidate = None;
-    let mut missing: Vec<Kind> = Kind::ALL.to_vec();
-    let mut last_error = None;
-    let synced = async {
-        while !missing.is_empty() {
-            let Some(event) = events.recv().await else { return };
-            match &event {
-                Event::Synced { kind, .. } => missing.retain(|other| other != kind),
-                Event::WatchFailed { error, .. } => last_error = Some(error.clone()),
-                Event::PodApplied(pod) if *pod.namespace == *namespace && *pod.name == *name => {
-                    candidate = Some((**pod).clone());
-                }
-                _ => {}
-            }
-            index.apply(event, clock.now());
+impl Explanation {
+    /// For `names`, or for every node of the snapshot if there are none.
+    #[must_use]
+    pub fn new(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&str], config: &Config) -> Explanation {
+        let mut all: Vec<&str> = Vec::new();
+        if names.is_empty() {
+            all.extend(snapshot.nodes.iter().map(|(_, view)| &*view.name));
+            all.sort_unstable();
         }
-    };
-    let timed_out = tokio::time::timeout(SYNC_TIMEOUT, synced).await.is_err();
-    watching.shutdown().await;
-    if timed_out {
-        let missing: Vec<&str> = missing.into_iter().map(Kind::label).collect();
-        return Err(ExplainError::NotSynced { missing: missing.join(", "), last_error });
+        let names = if names.is_empty() { &all } else { names };
+        let own = claims.held_by(&pod.claimant.uid);
+        let account = |(name, offer): (&&str, Offer)| {
+            let found = snapshot.nodes.find(name);
+            let claims_of_others = found
+                .map_or(0, |(id, _)| claims.on(id, pod.claimant.demand).saturating_sub(u32::from(own.contains(&id))));
+            Account {
+                name: found.map_or_else(|| Arc::from(*name), |(_, view)| Arc::clone(&view.name)),
+                room: offer.room,
+                claims: claims_of_others,
+                nominated: found.map_or(0, |(id, view)| nominated_before(view, id, claims, pod)),
+                view: found.map(|(_, view)| Arc::clone(view)),
+            }
+        };
+        let offers = offers(snapshot, claims, pod, names, config);
+        let own_claim = own.iter().filter_map(|id| Some(Arc::clone(&snapshot.nodes.view(*id)?.name)));
+        Explanation {
+            demand: pod.claimant.demand,
+            at: snapshot.at,
+            failing_since: snapshot.failing_since,
+            claiming_pods: claims.len(),
+            accounts: names.iter().zip(offers).map(account).collect(),
+            own_claim: own_claim.collect(),
+            settings: Arc::clone(&snapshot.settings),
+        }
     }
-    let found = candidate.ok_or_else(|| ExplainError::NoPod(pod.to_owned()))?;
-    let snapshot = index.freeze(clock.now());
-    if let Some(node) = node.filter(|node| !snapshot.nodes.contains_key(*node)) {
-        return Err(ExplainError::NoNode(node.to_owned()));
+
+    /// Whether filter could offer one of the nodes.
+    #[must_use]
+    pub fn passes_any(&self) -> bool {
+        self.accounts.iter().any(Account::passes)
     }
-    let claimant =
-        Claimant { uid: found.uid, demand: found.demand, resource_version: found.resource_version, failure: None };
-    let candidate = Candidate { claimant, priority: found.priority };
-    Ok(report(&snapshot, &index, pod, &candidate, node, config))
+
+    /// The account of the node's pool in words, claims and nominated pods taken off; `None` for a node that was not seen.
+    #[must_use]
+    pub fn figures(&self, account: &Account) -> Option<String> {
+        let view = account.view.as_ref()?;
+        let taken = account.claims.saturating_add(account.nominated);
+        let (ips, branch_enis) = if self.demand == Demand::BranchEni { (0, taken) } else { (taken, 0) };
+        let state = NodeState { claims: Ips(ips), branch_claims: Enis(branch_enis), ..view.state.clone() };
+        let text = verdict::explain(&state, &self.settings, self.demand, self.at);
+        // Its last line is the verdict on the pool alone; the account's also goes by evidence and policy.
+        Some(text.lines().filter(|line| !line.starts_with("verdict: ")).map(|line| format!("{line}\n")).collect())
+    }
 }
 
-fn report(
-    snapshot: &Snapshot,
-    index: &Index,
-    pod: &str,
-    candidate: &Candidate,
-    node: Option<&str>,
-    config: &Config,
-) -> Report {
-    let mut names: Vec<&str> = snapshot.nodes.keys().map(|name| &**name).collect();
-    names.retain(|name| node.is_none_or(|wanted| wanted == *name));
-    names.sort_unstable();
-    let demand = candidate.claimant.demand;
-    let rooms = decide(snapshot, &Claims::default(), candidate, &names, config).rooms;
-    let rooms = rooms.into_iter().map(Some).chain(std::iter::repeat(None));
-    let nodes = names
-        .iter()
-        .zip(rooms)
-        .map(|(name, room)| row(&snapshot.nodes[*name], demand, room, index, snapshot.at))
-        .collect();
-    let demand = match demand {
-        Demand::None => "none: host network",
-        Demand::PodIp => "pod IP",
-        Demand::BranchEni => "branch ENI",
-        Demand::WindowsIp => "Windows IP",
-    };
-    Report { pod: pod.to_owned(), demand, source: "kubernetes", nodes }
-}
+impl Account {
+    /// Whether filter could offer the node.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        !matches!(self.room, Room::Closed(_))
+    }
 
-fn row(view: &NodeView, demand: Demand, room: Option<Room>, index: &Index, now: Time) -> Row {
-    let (answer, reason, free) = match room {
-        None | Some(Room::Open(None)) => ("pass", None, None),
-        Some(Room::Now { free }) => ("now", None, Some(free)),
-        Some(Room::Soon { free }) => ("soon", None, Some(free)),
-        Some(Room::Unproven { free }) => ("soon", Some(Reason::UnknownSubnet.as_str()), Some(free)),
-        Some(Room::Open(Some(reason))) => ("unknown", Some(reason.as_str()), None),
-        Some(Room::Closed(reason)) => ("never", Some(reason.as_str()), None),
-    };
-    let slots = view.slots(demand);
-    let config = index.eni_config(&view.name);
-    Row {
-        node: view.name.to_string(),
-        verdict: answer,
-        reason,
-        free,
-        figures: verdict::explain(&view.state, index.settings(), demand, now),
-        ceiling: match &view.state.budget {
+    /// Why not, or why it is not sure.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self.room {
+            Room::Closed(reason) | Room::Open(Some(reason)) => Some(reason),
+            Room::Unproven { .. } => Some(Reason::UnknownSubnet),
+            Room::Now { .. } | Room::Soon { .. } | Room::Open(None) => None,
+        }
+    }
+
+    /// Further pods that the node takes; `None` where nothing limits it, nothing is known, or it takes none.
+    #[must_use]
+    pub fn further_pods(&self) -> Option<u32> {
+        match self.room {
+            Room::Now { free } | Room::Soon { free } | Room::Unproven { free } => Some(free),
+            Room::Open(_) | Room::Closed(_) => None,
+        }
+    }
+
+    /// IPs that the node can have at most; `None` where that is not known or not limited.
+    #[must_use]
+    pub fn ip_limit(&self) -> Option<u32> {
+        match &self.view.as_ref()?.state.budget {
             Budget::Ipv4(budget) => Some(budget.ceiling.get()),
             Budget::Windows { ceiling } => Some(ceiling.get()),
             _ => None,
-        },
-        total: view.state.total.get(),
-        assigned: view.state.assigned.get(),
-        cooling: view.state.cooling.get(),
-        waiting: view.state.waiting.get(),
-        claims: view.state.claims.get(),
-        failing: view.failing,
-        now: slots.map_or(0, |slots| slots.now),
-        soon: slots.map_or(0, |slots| slots.soon),
-        unproven: slots.map_or(0, |slots| slots.unproven),
-        eni_config: config.map(|(name, _)| name.to_owned()),
-        eni_config_subnet: config.and_then(|(_, subnet)| subnet).map(str::to_owned),
-    }
-}
-
-impl Report {
-    /// For people: one block per node.
-    pub(crate) fn text(&self) -> String {
-        let mut out = format!(
-            "pod {} needs: {} (source: {}; attached IPs are estimated, subnets not seen)\n",
-            self.pod, self.demand, self.source
-        );
-        for row in &self.nodes {
-            let why = row.reason.map_or_else(String::new, |reason| format!(": {reason}"));
-            let free = row.free.map_or_else(String::new, |free| format!(", {free} more"));
-            out.push_str(&format!("\n{}  {}{free}{why}\n", row.node, row.verdict));
-            // Its last line is the verdict on the pool alone; ours above also goes by evidence and policy.
-            for line in row.figures.lines().filter(|line| !line.starts_with("verdict: ")) {
-                out.push_str(&format!("  {line}\n"));
-            }
-            if row.failing > 0 {
-                out.push_str(&format!(
-                    "  closed: pods here that the CNI refused an IP and that still have none: {}\n",
-                    row.failing
-                ));
-            }
-            if let Some(config) = &row.eni_config {
-                let subnet = row.eni_config_subnet.as_deref().unwrap_or("not found");
-                out.push_str(&format!("  ENIConfig {config}, subnet {subnet}\n"));
-            }
         }
-        out
     }
 }

@@ -1,13 +1,20 @@
 //! Which of the named nodes a pod may go to.
 
-use std::cmp::Reverse;
-use std::sync::Arc;
+mod counts;
+mod narrow;
 
-use headroom_capacity::verdict::{Demand, Reason};
+use headroom_capacity::verdict::Reason;
+
+pub use counts::Counts;
 
 use crate::claims::{Claimant, Claims};
 use crate::config::{Config, OnUnknown, Policy};
-use crate::snapshot::{NodeView, Slots, Snapshot};
+use crate::snapshot::{NodeId, NodeView, Slots, Snapshot, Zone};
+use narrow::{Passing, narrow};
+
+/// So many names in a request, and kube-scheduler may have sampled: below it always names every node that fits (k/k
+/// `pkg/scheduler/schedule_one.go`, `minFeasibleNodesToFind`).
+pub const SAMPLED_FROM: usize = 100;
 
 /// A pod that kube-scheduler wants to place.
 #[derive(Clone, Debug)]
@@ -54,6 +61,11 @@ impl Room {
         }
     }
 
+    /// Why the node is not offered.
+    pub(crate) fn closed(self) -> Option<Reason> {
+        if let Room::Closed(reason) = self { Some(reason) } else { None }
+    }
+
     /// Addresses left for pods to come.
     pub(crate) fn free(self) -> u64 {
         match self {
@@ -73,17 +85,47 @@ pub enum Decision {
     Some(Vec<usize>),
     /// None passes: a reason for each node of the request.
     None(Vec<Reason>),
+    /// None of [`SAMPLED_FROM`] or more passes, all for this reason, or for several. Told once: kube-scheduler names other nodes
+    /// the next time, and a count a reason would change with them; a pod whose condition changes is tried again at once, for ever.
+    NoneOfMany(Reason),
 }
 
-/// The answer with what metrics and claims need.
+/// The text of [`Decision::NoneOfMany`], constant per reason.
+#[must_use]
+pub fn on_any_node(reason: Reason) -> String {
+    reason.as_str().replacen(':', " on any node asked:", 1)
+}
+
+impl Decision {
+    /// Whether no node passes.
+    #[must_use]
+    pub const fn rejects(&self) -> bool {
+        matches!(self, Decision::None(_) | Decision::NoneOfMany(_))
+    }
+}
+
+/// The answer with what metrics, claims and wake-up need.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// What to reply.
     pub decision: Decision,
-    /// What each named node offered, in the order of the request; empty where the pod needs no address.
-    pub rooms: Vec<Room>,
+    /// What the named nodes offered, counted.
+    pub counts: Counts,
     /// The nodes to claim.
-    pub claim: Vec<Arc<str>>,
+    pub claim: Vec<NodeId>,
+    /// Nothing passes, kube-scheduler may have sampled, and a node that it did not name has room.
+    pub room_elsewhere: bool,
+}
+
+/// One named node: its number, where it was seen, and what it offers.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    id: Option<NodeId>,
+    zone: Zone,
+    /// What it offers.
+    pub room: Room,
+    /// Whether it would offer more if it were not for claims and nominated pods.
+    open: bool,
 }
 
 /// What `node` offers one more pod, given the claims on it.
@@ -124,53 +166,73 @@ fn without_growth(view: &NodeView) -> Reason {
 /// Decides for all `names`. A claim that the pod itself holds takes nothing from it.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&str], config: &Config) -> Answer {
-    if pod.claimant.demand == Demand::None {
-        return Answer { decision: Decision::All, rooms: Vec::new(), claim: Vec::new() };
+    let mut counts = Counts::default();
+    let Some(tally) = snapshot.nodes.tally(pod.claimant.demand) else {
+        return Answer { decision: Decision::All, counts, claim: Vec::new(), room_elsewhere: false };
+    };
+    let sampled = names.len() >= SAMPLED_FROM;
+    // Without looking at a single node: a storm of retries must stay cheap. A failing watch may have missed the node that would pass.
+    if sampled && tally.open == 0 && !snapshot.nodes.is_empty() && snapshot.failing_since.is_none() {
+        let reason = tally.common_reason().unwrap_or(Reason::Several);
+        counts.closed(reason, names.len());
+        return Answer { decision: Decision::NoneOfMany(reason), counts, claim: Vec::new(), room_elsewhere: false };
     }
-    let own = claims.held_by(&pod.claimant.uid);
-    let rooms: Vec<Room> = names.iter().map(|name| room_of(snapshot, claims, own, pod, name, config)).collect();
-    let mut passing: Vec<usize> = (0..names.len()).filter(|&at| !matches!(rooms[at], Room::Closed(_))).collect();
+    let offers = offers(snapshot, claims, pod, names, config);
+    let mut passing = Vec::with_capacity(names.len());
+    for (at, offer) in offers.iter().enumerate() {
+        counts.add(offer.room);
+        if !matches!(offer.room, Room::Closed(_)) {
+            passing.push(Passing { at, zone: offer.zone, rank: offer.room.rank() });
+        }
+    }
     if passing.is_empty() && !names.is_empty() {
-        let reasons =
-            rooms.iter().filter_map(|room| if let Room::Closed(reason) = room { Some(*reason) } else { None });
-        return Answer { decision: Decision::None(reasons.collect()), rooms, claim: Vec::new() };
+        let open_here = offers.iter().filter(|offer| offer.open && offer.id.is_some()).count();
+        let room_elsewhere = sampled && usize::try_from(tally.open).is_ok_and(|open| open > open_here);
+        let reasons = offers.iter().filter_map(|offer| offer.room.closed());
+        let decision = if sampled { Decision::NoneOfMany(Reason::Several) } else { Decision::None(reasons.collect()) };
+        return Answer { decision, counts, claim: Vec::new(), room_elsewhere };
     }
-    let keep = answer_len(passing.iter().map(|&at| rooms[at].free()), config);
-    if keep < passing.len() {
-        // Best first; among equals by position, which kube-scheduler rotates from pod to pod.
-        passing.select_nth_unstable_by_key(keep, |&at| (Reverse(rooms[at].rank()), at));
-        passing.truncate(keep);
-        passing.sort_unstable();
-    }
-    let claim = passing.iter().filter_map(|&at| Some(Arc::clone(&snapshot.nodes.get(names[at])?.name))).collect();
-    Answer { decision: Decision::Some(passing), rooms, claim }
+    let free = passing.iter().map(|passing| offers[passing.at].room.free());
+    let keep = answer_len(free, config);
+    let passing = narrow(passing, keep);
+    let claim = passing.iter().filter_map(|&at| offers[at].id).collect();
+    Answer { decision: Decision::Some(passing), counts, claim, room_elsewhere: false }
 }
 
-fn room_of(
-    snapshot: &Snapshot,
-    claims: &Claims,
-    own: &[Arc<str>],
-    pod: &Candidate,
-    name: &str,
-    config: &Config,
-) -> Room {
+/// What each of `names` offers, in their order.
+#[must_use]
+pub fn offers(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&str], config: &Config) -> Vec<Offer> {
+    let own = claims.held_by(&pod.claimant.uid);
+    names.iter().map(|name| offer(snapshot, claims, own, pod, name, config)).collect()
+}
+
+fn offer(snapshot: &Snapshot, claims: &Claims, own: &[NodeId], pod: &Candidate, name: &str, config: &Config) -> Offer {
     let demand = pod.claimant.demand;
-    let Some(view) = snapshot.nodes.get(name) else {
-        return match config.failure.on_unknown_node {
+    let Some((id, view)) = snapshot.nodes.find(name) else {
+        let room = match config.failure.on_unknown_node {
             OnUnknown::Pass => Room::Open(Some(Reason::UnknownNode)),
             OnUnknown::Reject => Room::Closed(Reason::UnknownNode),
         };
+        return Offer { id: None, zone: Zone::default(), room, open: false };
     };
-    let Some(slots) = view.slots(demand) else { return Room::Open(None) };
-    let nominated = view.nominees.iter().filter(|nominee| {
-        nominee.demand == demand
+    let Some(slots) = view.slots(demand) else {
+        return Offer { id: Some(id), zone: view.zone, room: Room::Open(None), open: true };
+    };
+    let own = u32::from(own.contains(&id));
+    let claimed = claims.on(id, demand).saturating_sub(own);
+    let room = room(view, slots, claimed.saturating_add(nominated_before(view, id, claims, pod)), config);
+    Offer { id: Some(id), zone: view.zone, room, open: slots.closed().is_none() }
+}
+
+/// Pods nominated to this node that come before `pod` and are not counted by a claim.
+pub(crate) fn nominated_before(view: &NodeView, id: NodeId, claims: &Claims, pod: &Candidate) -> u32 {
+    let before = view.nominees.iter().filter(|nominee| {
+        nominee.demand == pod.claimant.demand
             && nominee.priority >= pod.priority
             && nominee.uid != pod.claimant.uid
-            && !claims.holds(&nominee.uid, name)
+            && !claims.holds(&nominee.uid, id)
     });
-    let nominated = u32::try_from(nominated.count()).unwrap_or(u32::MAX);
-    let own = u32::from(own.iter().any(|held| &**held == name));
-    room(view, slots, claims.on(name, demand).saturating_sub(own).saturating_add(nominated), config)
+    u32::try_from(before.count()).unwrap_or(u32::MAX)
 }
 
 /// How many nodes to offer: each costs a claim until the pod is seen, so a short supply is spread over the pods in flight.

@@ -121,7 +121,7 @@ impl World {
     }
 
     pub(crate) fn view(&mut self, name: &str) -> Arc<NodeView> {
-        Arc::clone(&self.snapshot().nodes[name])
+        Arc::clone(self.snapshot().nodes.get(name).unwrap())
     }
 
     /// Pods that still fit by the instance type's limit, whatever the subnets hold.

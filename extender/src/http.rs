@@ -1,4 +1,4 @@
-//! The two listeners. kube-scheduler's client takes any status but 200 for a failure and drops the connection, so every answer
+//! The extender's HTTP form and the admin pages. kube-scheduler's client takes any status but 200 for a failure and drops the connection, so every answer
 //! that it may get is 200 and tells its error inside (k/k `pkg/scheduler/extender.go`, `send`).
 
 use std::sync::Arc;
@@ -11,17 +11,15 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use futures::StreamExt;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::core::{Clock, Core};
-use crate::metrics::{Listener, Verb};
+use crate::metrics::Verb;
 use crate::wire::RequestError;
 
 /// A body that has not arrived by then never will: kube-scheduler's own timeout is 5 s by default.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// So many times the limit is read and thrown away: closing early would reset the connection before the client reads why.
 const DISCARD_FACTOR: usize = 32;
 
@@ -51,29 +49,6 @@ pub fn admin(core: Arc<Core>) -> Router {
         .with_state(core)
 }
 
-/// Serves until `shutdown` resolves; then idle connections are closed and open requests answered with `Connection: close`.
-///
-/// No timer is installed: hyper would close connections that idle for 30 s, and kube-scheduler reuses them for 90 s.
-///
-/// # Errors
-/// Only what axum reserves for later.
-pub async fn serve(
-    listener: TcpListener,
-    kind: Listener,
-    core: Arc<Core>,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(move |stream| {
-        core.metrics.connected(kind);
-        // Without it, the last segment of a reply waits for the client's delayed ACK.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::warn!(%error, "unable to set TCP_NODELAY");
-        }
-    });
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
-}
-
 async fn filter(State(service): State<Service>, body: Body) -> Response {
     service.answer(Verb::Filter, body).await
 }
@@ -99,10 +74,10 @@ impl Service {
 }
 
 /// Counts a request until it is answered or its client is gone.
-struct InFlight<'a>(&'a Core);
+pub(crate) struct InFlight<'a>(&'a Core);
 
 impl InFlight<'_> {
-    fn start(core: &Core) -> InFlight<'_> {
+    pub(crate) fn start(core: &Core) -> InFlight<'_> {
         core.metrics.in_flight.inc();
         InFlight(core)
     }

@@ -17,7 +17,7 @@ use headroom_cluster::{Event, Kind, Pod, SandboxFailure};
 
 use crate::claims::Outcome;
 use crate::config::Evidence;
-use crate::snapshot::{NodeView, Nominee, Snapshot};
+use crate::snapshot::{NodeTable, Nominee, Snapshot, Zone};
 use node::NodeEntry;
 
 /// The state that only the writer changes.
@@ -33,9 +33,11 @@ pub struct Index {
     failures: HashMap<PodUid, Time>,
     synced: HashSet<Kind>,
     failing_since: HashMap<Kind, Time>,
-    /// Shared with the last snapshot, copied when a view differs from it.
-    views: Arc<HashMap<Arc<str>, Arc<NodeView>>>,
+    /// Shares with the last snapshot what has not changed since.
+    views: NodeTable,
     dirty: HashSet<Arc<str>>,
+    /// Every zone ever seen; its number is its place.
+    zones: Vec<Option<Arc<str>>>,
     /// When a node's view changes by itself: an IP has cooled down, evidence has aged.
     timers: BinaryHeap<Reverse<(Time, Arc<str>)>>,
     outcomes: Vec<Outcome>,
@@ -91,8 +93,9 @@ impl Index {
             failures: HashMap::new(),
             synced: HashSet::new(),
             failing_since: HashMap::new(),
-            views: Arc::default(),
+            views: NodeTable::default(),
             dirty: HashSet::new(),
+            zones: Vec::new(),
             timers: BinaryHeap::new(),
             outcomes: Vec::new(),
         }
@@ -157,7 +160,8 @@ impl Index {
         }
         let required = [Kind::Node, Kind::Pod];
         Snapshot {
-            nodes: Arc::clone(&self.views),
+            nodes: self.views.clone(),
+            settings: Arc::clone(&self.settings),
             missing: Kind::ALL.into_iter().filter(|kind| !self.synced.contains(kind)).collect(),
             failing_since: required.iter().filter_map(|kind| self.failing_since.get(kind)).min().copied(),
             at: now,
@@ -202,19 +206,27 @@ impl Index {
         entry.cooling = node::Cooling::default();
     }
 
+    fn zone(&mut self, name: &Arc<str>) -> Zone {
+        let zone = self.nodes.get(name).and_then(|entry| entry.info.as_ref()).and_then(|info| info.zone.as_ref());
+        let at = self.zones.iter().position(|known| known.as_ref() == zone).unwrap_or_else(|| {
+            self.zones.push(zone.cloned());
+            self.zones.len() - 1
+        });
+        Zone(u16::try_from(at).unwrap_or(u16::MAX))
+    }
+
     fn refresh(&mut self, name: &Arc<str>, now: Time) {
+        let zone = self.zone(name);
         let Some(entry) = self.nodes.get_mut(name) else { return };
         entry.forget(now);
-        match entry.view(&self.settings, now) {
+        match entry.view(&self.settings, zone, now) {
             // Most node updates are heartbeats and change nothing here.
             Some(view) if self.views.get(name).is_none_or(|before| **before != view) => {
-                Arc::make_mut(&mut self.views).insert(Arc::clone(&view.name), Arc::new(view));
+                self.views.set(view);
             }
             Some(_) => {}
             None => {
-                if self.views.contains_key(name) {
-                    Arc::make_mut(&mut self.views).remove(name);
-                }
+                self.views.remove(name);
                 if entry.is_empty() {
                     self.nodes.remove(name);
                 }
@@ -237,7 +249,11 @@ impl Index {
                 resource_version: pod.resource_version,
                 failure,
             }),
-            (Stage::Pending, Some(node), None) => self.outcomes.push(Outcome::Nominated(uid.clone(), Arc::clone(node))),
+            (Stage::Pending, Some(node), None) => {
+                // A node that is not there holds no claim to collapse to.
+                let found = self.views.find(node).map(|(id, _)| Outcome::Nominated(uid.clone(), id));
+                self.outcomes.extend(found);
+            }
             (Stage::Pending, None, None) => {}
             _ => {
                 if before.is_none_or(|before| before.stage == Stage::Pending) {

@@ -14,7 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::config::OnUnknown;
-use crate::filter::Room;
+use crate::filter::Counts;
 use crate::snapshot::Snapshot;
 use crate::wire::RequestError;
 
@@ -34,6 +34,10 @@ pub struct Metrics {
     /// Requests being answered.
     pub in_flight: Gauge<i64, AtomicI64>,
     connections: Family<Labels<1>, Counter>,
+    handshake_errors: Family<Labels<1>, Counter>,
+    tls_reloads: Family<Labels<1>, Counter>,
+    /// Without a series unless TLS is configured: an alert on it must not fire on a 0.
+    tls_expiry: Family<Labels<1>, FloatGauge>,
     snapshot_nodes: Gauge<i64, AtomicI64>,
     snapshot_published: FloatGauge,
     claims: Gauge<i64, AtomicI64>,
@@ -45,20 +49,25 @@ pub struct Metrics {
     pub wake_errors: Counter,
 }
 
-/// The two verbs.
+/// What is asked, by HTTP or gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// `POST /v1/filter`.
+    /// `POST /v1/filter` and gRPC `Filter`.
     Filter,
-    /// `POST /v1/prioritize`.
+    /// `POST /v1/prioritize` and gRPC `Prioritize`.
     Prioritize,
+    /// gRPC `Explain`.
+    Explain,
 }
 
 impl Verb {
+    const ALL: [Verb; 3] = [Verb::Filter, Verb::Prioritize, Verb::Explain];
+
     const fn label(self) -> &'static str {
         match self {
             Verb::Filter => "filter",
             Verb::Prioritize => "prioritize",
+            Verb::Explain => "explain",
         }
     }
 }
@@ -70,13 +79,18 @@ pub enum Listener {
     Extender,
     /// `/livez`, `/readyz`, `/metrics`.
     Admin,
+    /// gRPC.
+    Grpc,
 }
 
 impl Listener {
+    const ALL: [Listener; 3] = [Listener::Extender, Listener::Admin, Listener::Grpc];
+
     const fn label(self) -> &'static str {
         match self {
             Listener::Extender => "extender",
             Listener::Admin => "admin",
+            Listener::Grpc => "grpc",
         }
     }
 }
@@ -106,6 +120,7 @@ impl PolicyUse {
 
 /// Outcomes of a request beside the error labels.
 const ANSWERS: [&str; 3] = ["all", "some", "none"];
+const RELOADS: [&str; 2] = ["accepted", "refused"];
 const EVENTS: [&str; 4] = ["applied", "deleted", "synced", "absent"];
 
 impl Default for Metrics {
@@ -129,6 +144,9 @@ impl Metrics {
             watch_errors: Family::default(),
             in_flight: Gauge::default(),
             connections: Family::default(),
+            handshake_errors: Family::default(),
+            tls_reloads: Family::default(),
+            tls_expiry: Family::default(),
             snapshot_nodes: Gauge::default(),
             snapshot_published: FloatGauge::default(),
             claims: Gauge::default(),
@@ -157,6 +175,10 @@ impl Metrics {
         to.register("watch_errors", "Watch errors by kind", self.watch_errors.clone());
         to.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
         to.register("connections", "Connections accepted by listener", self.connections.clone());
+        to.register("tls_handshake_errors", "TLS handshakes that failed by listener", self.handshake_errors.clone());
+        to.register("tls_reloads", "Changed certificate files by whether they were accepted", self.tls_reloads.clone());
+        let expiry = "When the certificate in use ends to be valid, Unix time";
+        to.register_with_unit("tls_certificate_expiry_timestamp", expiry, Unit::Seconds, self.tls_expiry.clone());
         to.register("snapshot_nodes", "Nodes in the snapshot", self.snapshot_nodes.clone());
         let published = "When the snapshot was published, Unix time";
         to.register_with_unit(
@@ -174,13 +196,19 @@ impl Metrics {
     }
 
     fn preset(&self) {
-        for verb in [Verb::Filter, Verb::Prioritize] {
+        for verb in Verb::ALL {
             for answer in ANSWERS.into_iter().chain(RequestError::LABELS) {
                 self.requests.get_or_create(&[("verb", verb.label()), ("answer", answer)]).inc_by(0);
             }
         }
-        for listener in [Listener::Extender, Listener::Admin] {
+        for listener in Listener::ALL {
             self.connections.get_or_create(&[("listener", listener.label())]).inc_by(0);
+        }
+        for listener in [Listener::Extender, Listener::Grpc] {
+            self.handshake_errors.get_or_create(&[("listener", listener.label())]).inc_by(0);
+        }
+        for result in RELOADS {
+            self.tls_reloads.get_or_create(&[("result", result)]).inc_by(0);
         }
         for labels in ["now", "soon", "open"].map(|verdict| [("verdict", verdict), ("reason", "")]) {
             self.filter_nodes.get_or_create(&labels).inc_by(0);
@@ -216,31 +244,23 @@ impl Metrics {
     }
 
     /// What the named nodes offered.
-    pub fn nodes(&self, rooms: &[Room]) {
-        let mut counts: Vec<(Labels<2>, u64)> = Vec::new();
-        for room in rooms {
-            let labels = match *room {
-                Room::Now { .. } => [("verdict", "now"), ("reason", "")],
-                Room::Soon { .. } => [("verdict", "soon"), ("reason", "")],
-                Room::Unproven { .. } => [("verdict", "unknown"), ("reason", Reason::UnknownSubnet.label())],
-                Room::Open(None) => [("verdict", "open"), ("reason", "")],
-                Room::Open(Some(reason)) => [("verdict", "unknown"), ("reason", reason.label())],
-                Room::Closed(reason) => [("verdict", "never"), ("reason", reason.label())],
-            };
-            match counts.iter_mut().find(|(seen, _)| *seen == labels) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((labels, 1)),
-            }
-        }
-        for (labels, count) in counts {
-            self.filter_nodes.get_or_create(&labels).inc_by(count);
+    pub fn nodes(&self, counts: &Counts) {
+        let plain = [("now", counts.now), ("soon", counts.soon), ("open", counts.open)];
+        let plain = plain.into_iter().filter(|(_, nodes)| *nodes > 0).map(|(verdict, nodes)| (verdict, "", nodes));
+        let unknown = counts.unknown().map(|(reason, nodes)| ("unknown", reason.label(), nodes));
+        let never = counts.never().map(|(reason, nodes)| ("never", reason.label(), nodes));
+        for (verdict, reason, nodes) in plain.chain(unknown).chain(never) {
+            let labels = [("verdict", verdict), ("reason", reason)];
+            self.filter_nodes.get_or_create(&labels).inc_by(u64::from(nodes));
         }
     }
 
     /// A policy decided, so many times.
-    pub fn policy(&self, policy: PolicyUse, choice: OnUnknown, times: u64) {
+    pub fn policy(&self, policy: PolicyUse, choice: OnUnknown, times: u32) {
         if times > 0 {
-            self.policy_uses.get_or_create(&[("policy", policy.label()), ("choice", choice.label())]).inc_by(times);
+            self.policy_uses
+                .get_or_create(&[("policy", policy.label()), ("choice", choice.label())])
+                .inc_by(u64::from(times));
         }
     }
 
@@ -272,6 +292,22 @@ impl Metrics {
     /// A connection was accepted.
     pub fn connected(&self, listener: Listener) {
         self.connections.get_or_create(&[("listener", listener.label())]).inc();
+    }
+
+    /// A client could not be agreed with on TLS.
+    pub fn handshake_failed(&self, listener: Listener) {
+        self.handshake_errors.get_or_create(&[("listener", listener.label())]).inc();
+    }
+
+    /// Changed certificate files were taken or not.
+    pub fn tls_reloaded(&self, accepted: bool) {
+        self.tls_reloads.get_or_create(&[("result", RELOADS[usize::from(!accepted)])]).inc();
+    }
+
+    /// The certificate in use, `server` or `client_ca`, ends to be valid then, Unix time in seconds.
+    pub fn tls_expires(&self, certificate: &'static str, unix_secs: u64) {
+        let gauge = self.tls_expiry.get_or_create(&[("certificate", certificate)]);
+        gauge.set(Duration::from_secs(unix_secs).as_secs_f64());
     }
 
     /// A snapshot was published at `now`, Unix time.

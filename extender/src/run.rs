@@ -1,4 +1,4 @@
-//! Wiring: watches, writer and the two listeners, in one process or in a test.
+//! Wiring: watches, writer and listeners, in one process or in a test.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,7 +14,8 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::core::{Clock, Core};
 use crate::metrics::Listener;
-use crate::{http, waker, writer};
+use crate::tls::{Certificates, TlsError};
+use crate::{grpc, http, listen, tls, waker, writer};
 
 /// What `serve` needs beside the configuration.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Where `/livez`, `/readyz` and `/metrics` are; port 0 takes a free one.
     pub admin_listen: SocketAddr,
+    /// Where gRPC is served, if it is; port 0 takes a free one.
+    pub grpc_listen: Option<SocketAddr>,
 }
 
 /// Why it did not start or did not go on.
@@ -37,6 +40,9 @@ pub enum RunError {
     /// There is no client for the cluster.
     #[error("failed to connect to Kubernetes")]
     Connect(#[from] headroom_cluster::ConnectError),
+    /// The certificate cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address could not be bound.
     #[error("failed to listen on {addr}")]
     Listen {
@@ -62,6 +68,8 @@ pub struct Handle {
     pub addr: SocketAddr,
     /// Where `/livez`, `/readyz` and `/metrics` are.
     pub admin_addr: SocketAddr,
+    /// Where gRPC is served, if it is.
+    pub grpc_addr: Option<SocketAddr>,
     done: tokio::task::JoinHandle<Result<(), RunError>>,
 }
 
@@ -78,18 +86,23 @@ impl Handle {
     }
 }
 
-/// Binds both listeners, starts the watches and returns at once; `/readyz` tells when the state is complete. When `shutdown`
+/// Binds the listeners, starts the watches and returns at once; `/readyz` tells when the state is complete. When `shutdown`
 /// resolves, open requests are answered and everything ends.
 ///
 /// # Errors
-/// When the kubeconfig gives no client or an address cannot be bound.
+/// When the kubeconfig gives no client, the certificate cannot be served or an address cannot be bound.
 pub async fn run<S>(options: Options, shutdown: S) -> Result<Handle, RunError>
 where
     S: Future<Output = ()> + Send + 'static,
 {
     let client = headroom_cluster::connect(options.kubeconfig.as_deref(), options.context.as_deref()).await?;
+    let certificates = options.config.tls.clone().map(Certificates::load).transpose()?;
     let (listener, addr) = bind(options.listen).await?;
     let (admin, admin_addr) = bind(options.admin_listen).await?;
+    let grpc = match options.grpc_listen {
+        Some(addr) => Some(bind(addr).await?),
+        None => None,
+    };
     let clock = Clock::start();
     let core = Arc::new(Core::new(options.config));
     let (stop, stopped) = watch::channel(false);
@@ -108,15 +121,27 @@ where
     if core.config.wake_up.enabled {
         names.insert(watching.spawn(waker::wake(client, Arc::clone(&core), clock)).id(), "waker".to_owned());
     }
+    let tls = certificates.as_ref().map(Certificates::acceptor);
+    if let Some(certificates) = certificates {
+        let task = tls::follow(certificates, Arc::clone(&core), tls::POLL);
+        names.insert(watching.spawn(task).id(), "certificates".to_owned());
+    }
     let mut serving = JoinSet::new();
-    let router = http::extender(Arc::clone(&core), clock);
-    let served = http::serve(listener, Listener::Extender, Arc::clone(&core), router, stopped());
-    names.insert(serving.spawn(async { log_io(served.await) }).id(), "extender listener".to_owned());
-    let served = http::serve(admin, Listener::Admin, Arc::clone(&core), http::admin(Arc::clone(&core)), stopped());
-    names.insert(serving.spawn(async { log_io(served.await) }).id(), "admin listener".to_owned());
+    let mut serve = |(listener, kind, tls, router): (_, _, _, _), name: &str| {
+        let served = listen::serve(listener, kind, Arc::clone(&core), tls, router, stopped());
+        names.insert(serving.spawn(async { log_io(served.await) }).id(), name.to_owned());
+    };
+    serve((listener, Listener::Extender, tls.clone(), http::extender(Arc::clone(&core), clock)), "extender listener");
+    serve((admin, Listener::Admin, None, http::admin(Arc::clone(&core))), "admin listener");
+    let grpc_addr = grpc.as_ref().map(|(_, addr)| *addr);
+    if let Some((listener, _)) = grpc {
+        let (router, health) = grpc::services(&core, clock, stopped()).await;
+        serve((listener, Listener::Grpc, tls, router), "gRPC listener");
+        names.insert(serving.spawn(health).id(), "gRPC health".to_owned());
+    }
     let drain = Duration::from_secs(core.config.http.drain_secs);
     let supervisor = Supervisor { watching, serving, names, stop, drain };
-    Ok(Handle { addr, admin_addr, done: tokio::spawn(supervisor.run(shutdown)) })
+    Ok(Handle { addr, admin_addr, grpc_addr, done: tokio::spawn(supervisor.run(shutdown)) })
 }
 
 async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), RunError> {

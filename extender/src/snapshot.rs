@@ -1,6 +1,7 @@
 //! What a request reads: one immutable view of every node.
 
-use std::collections::HashMap;
+mod table;
+
 use std::sync::Arc;
 
 use headroom_capacity::ids::PodUid;
@@ -10,11 +11,15 @@ use headroom_capacity::verdict::{Demand, NodeState, Reason, Room, Verdict, verdi
 use headroom_capacity::{budget::Budget, units::Ips};
 use headroom_cluster::Kind;
 
+pub use table::{NodeId, NodeTable, Tally};
+
 /// All nodes at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// By node name.
-    pub nodes: Arc<HashMap<Arc<str>, Arc<NodeView>>>,
+    /// Every node.
+    pub nodes: NodeTable,
+    /// aws-node's settings, by which the slots were worked out.
+    pub settings: Arc<CniSettings>,
     /// Kinds whose first list is not complete; empty means ready.
     pub missing: Vec<Kind>,
     /// Since when the watch of nodes or of pods has been failing.
@@ -31,11 +36,17 @@ impl Snapshot {
     }
 }
 
+/// A zone's number, the same for as long as the process runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Zone(pub u16);
+
 /// One node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeView {
     /// Its name.
     pub name: Arc<str>,
+    /// Its zone's number; all nodes without a zone share one.
+    pub zone: Zone,
     /// The figures behind the slots; `explain` shows them.
     pub state: NodeState,
     /// Pods that asked the CNI for an IP here and got none.
@@ -99,6 +110,13 @@ impl Slots {
     #[must_use]
     pub fn none(reason: Reason) -> Slots {
         Slots { reason, ..Slots::NONE }
+    }
+
+    /// Why there is no room at all, claims and policy aside; `None` where there is some, or where nothing can be said.
+    #[must_use]
+    pub fn closed(&self) -> Option<Reason> {
+        let none = self.now == 0 && self.soon == 0 && self.unproven == 0;
+        (none && !self.unlimited && self.unknown.is_none()).then_some(self.reason)
     }
 
     /// The verdict turned into counts, so that a request only compares them with its claims: the verdict is asked once as things

@@ -1,7 +1,8 @@
 //! Pods that found no node, and which of them to wake when addresses come back.
 //!
-//! A pod is due once room for its kind of address has grown on some node since it was last tried, or once claims that it was
-//! rejected for have ended. Rejected again, it makes way for the next one: so a pod that cannot use the room does not keep it from
+//! A pod is due once room for its kind of address has grown on some node since it was last tried, once claims that it was
+//! rejected for have ended, or while room is on nodes that kube-scheduler did not ask about: in large clusters it samples, starts its next
+//! sample where the last one ended, and would leave the pod alone for minutes in between. Rejected again, it makes way for the next one: so a pod that cannot use the room does not keep it from
 //! the others, and while nothing changes nobody is woken.
 
 use std::cmp::Reverse;
@@ -16,7 +17,7 @@ use headroom_capacity::verdict::Demand;
 use crate::claims::Claims;
 use crate::config::Config;
 use crate::filter::room;
-use crate::snapshot::{NodeView, Snapshot};
+use crate::snapshot::{NodeTable, NodeView, Snapshot};
 
 /// Most pods kept. More wait for one of these to be bound, which makes kube-scheduler retry every pod.
 const MAX_PODS: usize = 10_000;
@@ -28,6 +29,9 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 /// How long a pod that was woken counts as on its way to the next filter call.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// How often all nodes are asked about before a pod is taken to fit none that has room. kube-scheduler's samples follow one another
+/// (k/k `pkg/scheduler/schedule_one.go`, `nextStartNodeIndex`), but other pods' samples come in between.
+const ROUNDS: usize = 2;
 /// The kinds of address that pods wait for.
 const DEMANDS: [Demand; 3] = [Demand::PodIp, Demand::BranchEni, Demand::WindowsIp];
 
@@ -53,6 +57,8 @@ pub struct Rejection {
     pub priority: i32,
     /// Where claims were among the reasons: [`Claims::given_back_total`] at that time.
     pub claims: Option<u64>,
+    /// Where kube-scheduler may have sampled and a node that it did not name has room: how many it named.
+    pub sampled: Option<usize>,
 }
 
 /// All waiting pods.
@@ -68,7 +74,7 @@ pub struct Waiting {
 
 #[derive(Debug)]
 struct Seen {
-    nodes: Arc<HashMap<Arc<str>, Arc<NodeView>>>,
+    nodes: NodeTable,
     at: Time,
 }
 
@@ -78,6 +84,8 @@ struct Entry {
     arrival: u64,
     /// The growth that it was last tried after; `None`: tried before the last growth, or not for certain.
     tried: Option<u64>,
+    /// Nodes named in rejections since room last grew, as long as others had room: a node that is named again counts again.
+    walked: usize,
     wakes: u32,
     not_before: Time,
     /// Woken then and not seen since.
@@ -104,11 +112,14 @@ impl Waiting {
         if self.pods.len() >= MAX_PODS && !self.pods.contains_key(&rejection.pod.uid) {
             return;
         }
-        let seen = self.seen.get_or_insert_with(|| Seen { nodes: Arc::clone(&snapshot.nodes), at: snapshot.at });
+        let seen = self.seen.get_or_insert_with(|| Seen { nodes: snapshot.nodes.clone(), at: snapshot.at });
         // Decided by an older state than was last compared: the growth between them was not taken into account.
-        let outdated = snapshot.at <= seen.at && !Arc::ptr_eq(&snapshot.nodes, &seen.nodes);
+        let outdated = snapshot.at <= seen.at && !snapshot.nodes.is_same(&seen.nodes);
         let tried = (!outdated).then_some(self.grown[class]);
+        let named = rejection.sampled.unwrap_or(0);
         if let Some(entry) = self.pods.get_mut(&rejection.pod.uid) {
+            let goes_on = entry.tried == tried && named > 0;
+            entry.walked = if goes_on { entry.walked.saturating_add(named) } else { named };
             entry.tried = tried;
             entry.woken = None;
             entry.heard = now;
@@ -118,10 +129,17 @@ impl Waiting {
         self.arrivals += 1;
         let arrival = self.arrivals;
         let uid = rejection.pod.uid.clone();
-        self.pods.insert(
-            uid,
-            Entry { rejection, arrival, tried, wakes: 0, not_before: Time::ZERO, woken: None, heard: now },
-        );
+        let entry = Entry {
+            rejection,
+            arrival,
+            tried,
+            walked: named,
+            wakes: 0,
+            not_before: Time::ZERO,
+            woken: None,
+            heard: now,
+        };
+        self.pods.insert(uid, entry);
     }
 
     /// The pod found a node, is bound or is gone.
@@ -148,12 +166,12 @@ impl Waiting {
             self.seen = None;
             return;
         }
-        if !Arc::ptr_eq(&seen.nodes, &snapshot.nodes) {
+        if !snapshot.nodes.is_same(&seen.nodes) {
             for (grown, demand) in self.grown.iter_mut().zip(DEMANDS) {
                 *grown += u64::from(has_grown(&seen.nodes, &snapshot.nodes, demand, config));
             }
         }
-        *seen = Seen { nodes: Arc::clone(&snapshot.nodes), at: snapshot.at };
+        *seen = Seen { nodes: snapshot.nodes.clone(), at: snapshot.at };
     }
 
     /// The pods to wake now: at most `wake_up.max_pods`, and of each kind no more than there are addresses free of claims. Those
@@ -162,7 +180,7 @@ impl Waiting {
         let most = usize::try_from(config.wake_up.max_pods).unwrap_or(usize::MAX);
         let mut woken = Vec::new();
         for (class, demand) in DEMANDS.into_iter().enumerate() {
-            let mut due = self.due(class, claims.given_back_total, now);
+            let mut due = self.due(class, claims.given_back_total, snapshot.nodes.len(), now);
             if due.is_empty() || woken.len() >= most {
                 continue;
             }
@@ -175,19 +193,19 @@ impl Waiting {
             }
             due.sort_unstable();
             for (.., uid) in due {
-                woken.extend(self.pods.get_mut(&uid).map(|entry| entry.wake(self.grown[class], now)));
+                let grown = self.grown[class];
+                let given_back = claims.given_back_total;
+                woken.extend(self.pods.get_mut(&uid).map(|entry| entry.wake(grown, given_back, now)));
             }
         }
         woken
     }
 
     /// Who may be woken if there is room, with what orders them.
-    fn due(&self, class: usize, given_back: u64, now: Time) -> Vec<(u32, Reverse<i32>, u64, PodUid)> {
+    fn due(&self, class: usize, given_back: u64, nodes: usize, now: Time) -> Vec<(u32, Reverse<i32>, u64, PodUid)> {
         let grown = self.grown[class];
         let of_class = self.pods.iter().filter(|(_, entry)| entry.is_of(class) && entry.not_before <= now);
-        let due = of_class.filter(|(_, entry)| {
-            entry.tried != Some(grown) || entry.rejection.claims.is_some_and(|before| before != given_back)
-        });
+        let due = of_class.filter(|(_, entry)| entry.has_news(grown, given_back) || entry.walks_on(nodes, now));
         due.map(|(uid, entry)| (entry.wakes, Reverse(entry.rejection.priority), entry.arrival, uid.clone())).collect()
     }
 
@@ -202,10 +220,25 @@ impl Entry {
         class(self.rejection.demand) == Some(wanted)
     }
 
-    fn wake(&mut self, grown: u64, now: Time) -> WaitingPod {
-        let backoff = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(self.wakes)).min(MAX_BACKOFF);
-        self.wakes = self.wakes.saturating_add(1);
-        self.not_before = now + backoff;
+    /// Whether something came back since it was tried.
+    fn has_news(&self, grown: u64, given_back: u64) -> bool {
+        self.tried != Some(grown) || self.rejection.claims.is_some_and(|before| before != given_back)
+    }
+
+    /// Whether kube-scheduler's next sample may hold a node with room, and this pod is not on its way to it already.
+    fn walks_on(&self, nodes: usize, now: Time) -> bool {
+        let on_its_way = self.woken.is_some_and(|at| now.since(at) < ON_ITS_WAY);
+        self.rejection.sampled.is_some() && self.walked < nodes.saturating_mul(ROUNDS) && !on_its_way
+    }
+
+    fn wake(&mut self, grown: u64, given_back: u64, now: Time) -> WaitingPod {
+        // A step to the next sample is no failure of the pod: it does not send it to the end of the line.
+        if self.has_news(grown, given_back) {
+            let backoff = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(self.wakes)).min(MAX_BACKOFF);
+            self.wakes = self.wakes.saturating_add(1);
+            self.not_before = now + backoff;
+            self.walked = 0;
+        }
         self.tried = Some(grown);
         self.rejection.claims = None;
         self.woken = Some(now);
@@ -218,26 +251,21 @@ fn class(demand: Demand) -> Option<usize> {
 }
 
 /// Whether some node has more room than before, claims aside: those only say who of the pods on their way comes first.
-fn has_grown(
-    before: &HashMap<Arc<str>, Arc<NodeView>>,
-    after: &HashMap<Arc<str>, Arc<NodeView>>,
-    demand: Demand,
-    config: &Config,
-) -> bool {
+fn has_grown(before: &NodeTable, after: &NodeTable, demand: Demand, config: &Config) -> bool {
     let free = |view: &NodeView| view.slots(demand).map_or(0, |slots| room(view, slots, 0, config).free());
-    after.iter().any(|(name, view)| match before.get(name) {
-        Some(old) if Arc::ptr_eq(old, view) => false,
-        old => free(view) > old.map_or(0, |old| free(old)),
-    })
+    after.changed(before).any(|(old, view)| free(view) > old.map_or(0, |old| free(old)))
 }
 
 /// Addresses that are neither used nor claimed, counted up to `enough`. Nominees are left out: the nominated pod may be one of
 /// those that wait.
 fn free(snapshot: &Snapshot, claims: &Claims, demand: Demand, config: &Config, enough: usize) -> usize {
     let mut free = 0_usize;
-    for (name, view) in snapshot.nodes.iter() {
+    if snapshot.nodes.tally(demand).is_none_or(|tally| tally.open == 0) {
+        return free;
+    }
+    for (id, view) in snapshot.nodes.iter() {
         let Some(slots) = view.slots(demand) else { continue };
-        let here = room(view, slots, claims.on(name, demand), config).free();
+        let here = room(view, slots, claims.on(id, demand), config).free();
         free = free.saturating_add(usize::try_from(here).unwrap_or(usize::MAX));
         if free >= enough {
             break;

@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use thiserror::Error;
 
+use crate::filter::on_any_node;
+
 pub use args::{Args, Name, Pod};
 
 /// Why a request gets no answer. The text goes to kube-scheduler in `Error`, which it logs and puts into the pod's event, so it
@@ -112,11 +114,11 @@ fn malformed(error: serde_json::Error) -> RequestError {
 /// `ExtenderFilterResult`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct FilterResult<'a> {
+struct FilterResult<'a, R> {
     nodes: Option<()>,
     node_names: Option<Vec<&'a str>>,
     failed_nodes: BTreeMap<&'a str, &'a str>,
-    failed_and_unresolvable_nodes: Rejected<'a>,
+    failed_and_unresolvable_nodes: R,
     error: &'a str,
 }
 
@@ -146,6 +148,20 @@ pub fn passed<'a>(names: impl Iterator<Item = &'a str>) -> Vec<u8> {
 #[must_use]
 pub fn rejected(reasons: &[(&str, Reason)]) -> Vec<u8> {
     filter_result(Some(Vec::new()), reasons, "")
+}
+
+/// The reply when none of many passes: one node carries the reason for all, so that the text stays the same whichever nodes
+/// kube-scheduler names; those in neither list count as unresolvable (k/k `pkg/scheduler/framework/types.go`, `NodeToStatus`).
+#[must_use]
+pub fn rejected_all(name: Option<&str>, reason: Reason) -> Vec<u8> {
+    let text = on_any_node(reason);
+    encode(&FilterResult {
+        nodes: None,
+        node_names: Some(Vec::new()),
+        failed_nodes: BTreeMap::new(),
+        failed_and_unresolvable_nodes: name.map(|name| (name, text.as_str())).into_iter().collect::<BTreeMap<_, _>>(),
+        error: "",
+    })
 }
 
 /// The reply to a request that could not be answered.

@@ -12,11 +12,19 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path as UrlPath, Query};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::stream;
+use headroom_proto::v1::extender_client::ExtenderClient;
+use headroom_proto::v1::{ExplainRequest, ExplainResponse, Pod};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tower::service_fn;
 
 fn extender(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_headroom-extender"));
@@ -97,6 +105,24 @@ fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     panic!("{what}");
 }
 
+/// What the running extender says of the pod that has asked.
+fn explained_over_grpc(addr: &str) -> ExplainResponse {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let channel = service_fn(move |request| sender.clone().send_request(request));
+        let origin: Uri = format!("http://{addr}").parse().unwrap();
+        let health = HealthCheckRequest { service: "headroom.v1.Extender".to_owned() };
+        let health = HealthClient::with_origin(channel.clone(), origin.clone()).check(health).await.unwrap();
+        assert_eq!(health.into_inner().status(), ServingStatus::Serving);
+        let pod = Some(Pod { uid: "u0".to_owned(), ..Pod::default() });
+        let request = ExplainRequest { pod, node_names: Vec::new() };
+        ExtenderClient::with_origin(channel, origin).explain(request).await.unwrap().into_inner()
+    })
+}
+
 #[test]
 fn serves_until_it_is_told_to_stop() {
     let dir = tempfile::tempdir().unwrap();
@@ -104,7 +130,7 @@ fn serves_until_it_is_told_to_stop() {
     let ready_file = dir.path().join("ready.json");
     let any = "127.0.0.1:0";
     let mut child = extender(&["serve", "--kubeconfig", &kubeconfig, "--listen", any, "--admin-listen", any])
-        .arg("--ready-file")
+        .args(["--grpc-listen", any, "--ready-file"])
         .arg(&ready_file)
         .stderr(Stdio::null())
         .spawn()
@@ -121,6 +147,8 @@ fn serves_until_it_is_told_to_stop() {
     let metrics = http(admin, "GET", "/metrics", "");
     assert!(metrics.contains("headroom_extender_claims 1\n"), "{metrics}");
     assert!(metrics.contains("headroom_extender_snapshot_nodes 1\n"), "{metrics}");
+    let explained = explained_over_grpc(addrs["grpc_addr"].as_str().unwrap());
+    assert_eq!((explained.claimed_node_names, explained.nodes[0].further_pods), (vec!["n1".to_owned()], Some(56)));
 
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let status = until("did not stop", || child.try_wait().unwrap());
@@ -158,6 +186,14 @@ fn exit_codes_tell_what_is_wrong() {
     assert_eq!((code, error.contains("did you mean 'policy'?")), (Some(64), true), "{error}");
 
     assert_eq!(output(&["serve", "--listen", "nowhere"]).0, Some(2));
+    std::fs::write(&config, "tls: {cert_file: /nonexistent/tls.crt, key_file: /nonexistent/tls.key}\n").unwrap();
+    let tls = ["serve", "--config", config.to_str().unwrap(), "--kubeconfig", &cluster(dir.path())];
+    let (code, _, error) = output(&tls);
+    assert_eq!(
+        (code, error.contains("tls.cert_file: failed to read '/nonexistent/tls.crt'")),
+        (Some(64), true),
+        "{error}"
+    );
     let (code, _, error) = output(&["serve", "--kubeconfig", "/nonexistent/kubeconfig"]);
     assert_eq!((code, error.contains("/nonexistent/kubeconfig")), (Some(1), true), "{error}");
 

@@ -6,12 +6,13 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// Workspace crates that each crate may depend on, dev-dependencies included.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("headroom-capacity", &[]),
     ("headroom-cluster", &["headroom-capacity"]),
-    ("headroom-extender", &["headroom-capacity", "headroom-cluster"]),
+    ("headroom-extender", &["headroom-capacity", "headroom-cluster", "headroom-proto"]),
     ("headroom-lab", &["headroom-capacity"]),
-    ("headroom-load-tests", &["headroom-capacity", "headroom-extender", "headroom-lab"]),
+    ("headroom-load-tests", &["headroom-capacity", "headroom-extender", "headroom-lab", "headroom-proto"]),
+    ("headroom-proto", &[]),
 ];
 
 /// What the pure model may use beside the standard library.

@@ -68,6 +68,8 @@ reasons! {
     StaleState = "stale_state", "pod IP capacity unknown: cluster state is stale";
     /// The subnet's free addresses are not known.
     UnknownSubnet = "unknown_subnet", "pod IP capacity unknown: subnet not seen yet";
+    /// Many nodes, not all for the same reason.
+    Several = "several", "no pod IP left: several reasons, headroom-extender explain tells them";
 }
 
 impl fmt::Display for Reason {

@@ -27,6 +27,12 @@ const COOLDOWN: Duration = Duration::from_secs(30);
 enum Step {
     /// kube-scheduler asks for a pending pod; `lagging`: it has not seen its own last report yet.
     Ask { pod: usize, lagging: bool },
+    /// It asks again for a pod that is on its way, whatever came of the attempt before: a gang that is tried as a whole.
+    AskAgain { pod: usize },
+    /// Somebody else binds a pod: another scheduler, or kubelet for a static pod. It goes where an IP is left, and is seen at once.
+    Foreign { pod: usize, node: usize },
+    /// The extender restarts: it knows what it lists, its claims are gone, and so is what cools.
+    Restart,
     /// It binds a pod that passed, to one of the nodes offered.
     Bind { pod: usize, choice: usize },
     /// The attempt fails after filter; `message` is one of a few texts.
@@ -49,6 +55,9 @@ fn step() -> impl Strategy<Value = Step> {
     let pod = || 0..PODS;
     prop_oneof![
         8 => (pod(), any::<bool>()).prop_map(|(pod, lagging)| Step::Ask { pod, lagging }),
+        1 => pod().prop_map(|pod| Step::AskAgain { pod }),
+        1 => (pod(), 0..NODES.len()).prop_map(|(pod, node)| Step::Foreign { pod, node }),
+        1 => prop_oneof![9 => Just(Step::Deliver { events: 0 }), 1 => Just(Step::Restart)],
         6 => (pod(), pod()).prop_map(|(pod, choice)| Step::Bind { pod, choice }),
         2 => (pod(), 1..4_u64).prop_map(|(pod, message)| Step::Fail { pod, message }),
         2 => (pod(), 0..NODES.len()).prop_map(|(pod, node)| Step::Nominate { pod, node }),
@@ -171,6 +180,35 @@ impl Model {
         }
     }
 
+    /// Only where an IP is left even if every pod on its way comes here: what nobody can see cannot be counted.
+    fn foreign(&mut self, at: usize, node: usize) {
+        let (name, _, ips) = NODES[node];
+        let offered =
+            self.pods.iter().flat_map(|truth| &truth.offered).filter(|nodes| nodes.iter().any(|to| to == name));
+        if self.used().get(name).copied().unwrap_or(0) + offered.count() < ips {
+            self.update(at, |pod| {
+                pod.node = Some(name.into());
+                pod.schedule_failure = None;
+            });
+            self.deliver(self.queue.len());
+        }
+    }
+
+    /// What is under way ends while the extender starts.
+    fn restart(&mut self) {
+        self.wait(1000);
+        self.cooling.clear();
+        let now = self.world.now;
+        let nodes: Vec<(&str, &str)> = NODES.iter().map(|(name, kind, _)| (*name, *kind)).collect();
+        self.core = Core::new(self.core.config.clone());
+        self.world = World::with(&nodes);
+        self.world.now = now;
+        for truth in &self.pods {
+            self.world.index.apply(Event::PodApplied(Box::new(truth.object.clone())), now);
+        }
+        self.publish();
+    }
+
     fn end(&mut self, at: usize, deleted: bool) {
         let node = self.pods[at].object.node.clone().unwrap();
         self.cooling.push((node.to_string(), self.world.now + COOLDOWN));
@@ -211,6 +249,18 @@ impl Model {
                     self.ask(at, lagging);
                 }
             }
+            Step::AskAgain { pod } => {
+                if let Some(at) = self.pick(pod, Truth::is_asked) {
+                    self.pods[at].offered = None;
+                    self.ask(at, false);
+                }
+            }
+            Step::Foreign { pod, node } => {
+                if let Some(at) = self.pick(pod, Truth::is_pending) {
+                    self.foreign(at, node);
+                }
+            }
+            Step::Restart => self.restart(),
             Step::Bind { pod, choice } => {
                 let Some(at) = self.pick(pod, Truth::is_asked) else { return };
                 let offered = self.pods[at].offered.take().unwrap();
@@ -264,8 +314,13 @@ impl Model {
     }
 }
 
+/// A tenth of a million steps take seconds; `PROPTEST_CASES=12000` makes 1.2 million.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(192)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn no_interleaving_oversubscribes_a_node(

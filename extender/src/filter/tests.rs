@@ -4,7 +4,7 @@ use headroom_capacity::time::Time;
 use headroom_capacity::verdict::{Demand, Reason};
 use headroom_cluster::Pod;
 
-use super::{Decision, Room, decide, scores};
+use super::{Decision, Room, SAMPLED_FROM, decide, scores};
 use crate::claims::Claims;
 use crate::config::{Config, OnUnknown, Policy};
 use crate::fixtures::{World, candidate, pod, running, waiting};
@@ -79,7 +79,7 @@ fn policy_now_offers_only_what_is_attached() {
     let mut world = World::with(&[("n1", "c5.xlarge")]);
     let now = config(|config| config.policy = Policy::Now);
     let snapshot = world.snapshot();
-    let attached = snapshot.nodes["n1"].pod_ip.now;
+    let attached = snapshot.nodes.get("n1").unwrap().pod_ip.now;
     let mut claims = Claims::default();
     for number in 0..attached {
         let pod = candidate(&format!("p{number}"));
@@ -131,7 +131,8 @@ fn a_nominated_pod_of_equal_or_higher_priority_takes_its_slot() {
     assert_eq!(decide_for("new", 5, &claims), Decision::None(vec![Reason::Claimed]));
     assert_eq!(decide_for("new", 6, &claims), Decision::Some(vec![0]));
     assert_eq!(decide_for("vip", 5, &claims), Decision::Some(vec![0]), "its own slot");
-    claims.make(candidate("vip").claimant, vec!["n1".into()], Time::ZERO, &Config::default().claims);
+    let n1 = snapshot.nodes.find("n1").unwrap().0;
+    claims.make(candidate("vip").claimant, vec![n1], Time::ZERO, &Config::default().claims);
     assert_eq!(decide_for("new", 6, &claims), Decision::None(vec![Reason::Claimed]), "its bind is under way");
 }
 
@@ -148,4 +149,50 @@ fn scores_put_ips_at_hand_before_growth_and_more_before_fewer() {
     assert_eq!(scores(&rooms), [10, 6, 5, 1, 0, 10]);
     assert!(scores(&[]).is_empty());
     assert_eq!(scores(&rooms).into_iter().collect::<HashSet<_>>().len(), 5);
+}
+
+/// `full` nodes without a free IP and `free` with two.
+fn many(full: usize, free: usize) -> (World, Vec<String>) {
+    let names: Vec<String> = (0..full + free).map(|at| format!("n{at}")).collect();
+    let mut world = World::with(&names.iter().map(|name| (name.as_str(), "t3.nano")).collect::<Vec<_>>());
+    for (name, number) in names[..full].iter().flat_map(|name| [(name, 0), (name, 1)]) {
+        world.pod(running(&format!("{name}-{number}"), name));
+    }
+    (world, names)
+}
+
+#[test]
+fn where_many_nodes_are_full_the_reason_is_told_once() {
+    let (mut world, names) = many(120, 0);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let answer = |world: &mut World, names: &[&str]| {
+        decide(&world.snapshot(), &Claims::default(), &candidate("new"), names, &Config::default())
+    };
+    let told = answer(&mut world, &names[..SAMPLED_FROM]);
+    assert_eq!(told.decision, Decision::NoneOfMany(Reason::InstanceIpLimit));
+    assert_eq!(told.counts.never().collect::<Vec<_>>(), [(Reason::InstanceIpLimit, 100)]);
+    assert_eq!(answer(&mut world, &names[..3]).decision, Decision::None(vec![Reason::InstanceIpLimit; 3]));
+
+    world.gone("n7-0");
+    assert_eq!(answer(&mut world, &names).decision, Decision::NoneOfMany(Reason::Several), "one is cooling down");
+}
+
+#[test]
+fn a_sample_without_room_says_whether_others_have_some() {
+    let (mut world, names) = many(150, 1);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let snapshot = world.snapshot();
+    let ask = |names, claims: &Claims| decide(&snapshot, claims, &candidate("new"), names, &Config::default());
+    let sample = ask(&names[..SAMPLED_FROM], &Claims::default());
+    assert!(sample.decision.rejects() && sample.room_elsewhere);
+    assert!(!ask(&names[..99], &Claims::default()).room_elsewhere, "kube-scheduler has named every node that fits");
+    assert_eq!(ask(&names[50..], &Claims::default()).decision, Decision::Some(vec![100]));
+
+    let mut claims = Claims::default();
+    for uid in ["a", "b"] {
+        let found = ask(&names[150..], &claims);
+        claims.make(candidate(uid).claimant, found.claim, Time::ZERO, &Config::default().claims);
+    }
+    let claimed = ask(&names[50..], &claims);
+    assert!(claimed.decision.rejects() && !claimed.room_elsewhere, "it is named, and claimed");
 }

@@ -10,10 +10,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
-use super::{admin, extender, serve};
+use super::{admin, extender};
 use crate::config::Config;
 use crate::core::{Clock, Core};
 use crate::fixtures::{World, running};
+use crate::listen::serve;
 use crate::metrics::Listener;
 
 const TWO: &str = r#"{"Pod":{"metadata":{"uid":"u1"}},"Nodes":null,"NodeNames":["n1","full"]}"#;
@@ -116,7 +117,7 @@ async fn listen(core: Arc<Core>) -> Server {
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let router = extender(Arc::clone(&core), Clock::start());
-    let task = tokio::spawn(serve(listener, Listener::Extender, core, router, async { drop(stopped.await) }));
+    let task = tokio::spawn(serve(listener, Listener::Extender, core, None, router, async { drop(stopped.await) }));
     Server { addr, stop, task }
 }
 

@@ -14,7 +14,7 @@ use headroom_capacity::verdict::{Demand, Reason};
 use headroom_cluster::{CniNode, Node};
 
 use super::estimate::{Pool, estimate};
-use crate::snapshot::{NodeView, Nominee, Slots};
+use crate::snapshot::{NodeView, Nominee, Slots, Zone};
 
 /// How long a deleted branch ENI keeps counting (VPC resource controller, `branch-eni-cooldown` default 60 s), and its queue is
 /// swept every 30 s.
@@ -89,7 +89,7 @@ impl NodeEntry {
     }
 
     /// What requests see of it; `None` while there is no such node.
-    pub(super) fn view(&self, settings: &CniSettings, now: Time) -> Option<NodeView> {
+    pub(super) fn view(&self, settings: &CniSettings, zone: Zone, now: Time) -> Option<NodeView> {
         let info = self.info.as_ref()?;
         let cni_trunk = self.cni.as_ref().is_some_and(|cni| cni.security_groups_for_pods);
         let limits = info.instance_type.as_deref().and_then(instance::lookup);
@@ -124,6 +124,7 @@ impl NodeEntry {
         };
         Some(NodeView {
             name: Arc::clone(&info.name),
+            zone,
             pod_ip,
             branch: Slots::of(&state, settings, Demand::BranchEni, now),
             windows: Slots::of(&state, settings, Demand::WindowsIp, now),

@@ -180,8 +180,11 @@ fn tells_what_became_of_pods_with_claims() {
     world.pod(Pod { schedule_failure: Some(7), resource_version: 5, ..pod("a") });
     let failed = Outcome::Failed { uid: "a".into(), resource_version: 5, failure: 7 };
     assert_eq!(world.index.take_outcomes(), [failed]);
+    let (n1, _) = world.snapshot().nodes.find("n1").map(|(id, view)| (id, view.clone())).unwrap();
     world.pod(Pod { nominated_node: Some("n1".into()), ..pod("a") });
-    assert_eq!(world.index.take_outcomes(), [Outcome::Nominated("a".into(), "n1".into())]);
+    assert_eq!(world.index.take_outcomes(), [Outcome::Nominated("a".into(), n1)]);
+    world.pod(Pod { nominated_node: Some("elsewhere".into()), ..pod("a") });
+    assert_eq!(world.index.take_outcomes(), []);
     world.pod(waiting("a", "n1"));
     world.pod(running("a", "n1"));
     assert_eq!(world.index.take_outcomes(), [Outcome::Settled("a".into())]);

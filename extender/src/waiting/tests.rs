@@ -150,7 +150,7 @@ fn room_that_came_while_a_pod_was_being_rejected_is_not_missed() {
     let config = bench.core.config.clone();
     let rejection = |uid: &str| {
         let pod = WaitingPod { uid: uid.into(), namespace: "ns".into(), name: uid.into() };
-        Rejection { pod, demand: Demand::PodIp, priority: 0, claims: None }
+        Rejection { pod, demand: Demand::PodIp, priority: 0, claims: None, sampled: None }
     };
     let mut waiting = Waiting::default();
     waiting.reject(rejection("other"), &full, bench.world.now);
@@ -213,7 +213,7 @@ fn nothing_is_kept_where_it_is_switched_off_and_no_more_than_the_limit() {
     for n in 0..MAX_PODS + 5 {
         let uid = candidate(&n.to_string()).claimant.uid;
         let pod = WaitingPod { uid, namespace: "ns".into(), name: "p".into() };
-        let rejection = Rejection { pod, demand: Demand::PodIp, priority: 0, claims: None };
+        let rejection = Rejection { pod, demand: Demand::PodIp, priority: 0, claims: None, sampled: None };
         waiting.reject(rejection, &snapshot, bench.world.now);
     }
     assert_eq!(waiting.len(), MAX_PODS);
@@ -222,6 +222,53 @@ fn nothing_is_kept_where_it_is_switched_off_and_no_more_than_the_limit() {
     bench.core.config.wake_up.enabled = false;
     assert!(!bench.ask("a", &["n1"], 0));
     assert_eq!(bench.metric("headroom_extender_waiting_pods"), "0");
+}
+
+/// Nodes of which kube-scheduler names 100 at a time; only the last one has room.
+fn sampled() -> (Bench, Vec<String>) {
+    let names: Vec<String> = (0..250).map(|at| format!("n{at:03}")).collect();
+    let refs: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut bench = Bench::new(&refs);
+    bench.fill(&refs[..249]);
+    (bench, names)
+}
+
+#[test]
+fn a_pod_walks_on_to_the_next_sample_while_others_have_room() {
+    let (mut bench, names) = sampled();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert!(!bench.ask("a", &names[..100], 0));
+    assert_eq!(bench.woken(), ["a"], "at once");
+    bench.wait(200);
+    assert!(bench.woken().is_empty(), "on its way");
+    assert!(!bench.ask("a", &names[100..200], 0));
+    bench.wait(200);
+    assert_eq!(bench.woken(), ["a"], "no back-off between samples");
+    assert!(bench.ask("a", &names[150..], 0));
+    assert!(bench.woken().is_empty());
+}
+
+#[test]
+fn a_pod_that_fits_none_of_the_nodes_with_room_stops_walking() {
+    let (mut bench, names) = sampled();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let walk = |bench: &mut Bench| {
+        let mut steps = 0;
+        for _ in 0..100 {
+            bench.wait(200);
+            if bench.woken() == ["picky"] {
+                steps += 1;
+                assert!(!bench.ask("picky", &names[..100], 0));
+            }
+        }
+        steps
+    };
+    assert!(!bench.ask("picky", &names[..100], 0));
+    assert_eq!(walk(&mut bench), 4, "100 names five times make two rounds of 250 nodes");
+    // New room is a new hope.
+    bench.gone("n205-0");
+    bench.wait(30_000);
+    assert_eq!(walk(&mut bench), 5, "woken for the room, then as before");
 }
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
@@ -265,7 +312,7 @@ impl Model {
         let snapshot = self.bench.core.snapshot();
         if self.bench.ask(uid, &nodes, 0) {
             let node = nodes.into_iter().find(|node| {
-                let slots = snapshot.nodes[*node].pod_ip;
+                let slots = snapshot.nodes.get(node).unwrap().pod_ip;
                 slots.now + slots.soon + slots.unproven > 0
             });
             self.pending.remove(uid);
@@ -352,7 +399,7 @@ proptest! {
         let snapshot = model.bench.core.snapshot();
         for (uid, nodes) in &model.pending {
             for node in nodes {
-                let slots = snapshot.nodes[*node].pod_ip;
+                let slots = snapshot.nodes.get(node).unwrap().pod_ip;
                 prop_assert_eq!(slots.now + slots.soon + slots.unproven, 0, "{} waits beside room on {}", uid, node);
             }
         }

@@ -122,6 +122,7 @@ async fn start_extender(lab: &Lab, policy: Policy) -> Result<Extender> {
         context: None,
         listen: any_port,
         admin_listen: any_port,
+        grpc_listen: None,
     };
     let (stop, stopped) = oneshot::channel();
     let handle = headroom_extender::run(options, dropped(stopped)).await.context("failed to start the extender")?;

@@ -41,6 +41,11 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts it; returns when all of it is ready. `config` is the extender's.
     pub(crate) async fn start(config: &str) -> Cluster {
+        Cluster::start_with(config, None).await
+    }
+
+    /// The same, with the `tlsConfig` that kube-scheduler calls it by.
+    pub(crate) async fn start_with(config: &str, tls: Option<&str>) -> Cluster {
         let mut control_plane = shown(ControlPlane::start().await);
         let client = control_plane.client.clone();
         for (n, zone) in [(1, "eu-central-1a"), (2, "eu-central-1b")] {
@@ -60,10 +65,11 @@ impl Cluster {
             context: None,
             listen: any_port,
             admin_listen: any_port,
+            grpc_listen: None,
         };
         let extender = headroom_extender::run(options, async { drop(stopped.await) }).await.unwrap();
         eventually("the extender is ready", async || get(extender.admin_addr, "/readyz").await.map(drop)).await;
-        shown(control_plane.start_scheduler(&scheduler_config(extender.addr)).await);
+        shown(control_plane.start_scheduler(&scheduler_config(extender.addr, tls)).await);
         let kubelet = tokio::spawn(kubelet(client.clone()));
         Cluster { client, kubelet, extender, stop_extender, control_plane }
     }
@@ -193,16 +199,17 @@ async fn get(addr: SocketAddr, path: &str) -> Result<String, String> {
 }
 
 /// The timeout is far from what a call takes: a machine under load must not fail the test.
-fn scheduler_config(extender: SocketAddr) -> String {
+fn scheduler_config(extender: SocketAddr, tls: Option<&str>) -> String {
+    let (scheme, tls) = tls.map_or(("http", ""), |tls| ("https", tls));
     format!(
         "apiVersion: kubescheduler.config.k8s.io/v1
 kind: KubeSchedulerConfiguration
 extenders:
-- urlPrefix: http://{extender}/v1
+- urlPrefix: {scheme}://{extender}/v1
   filterVerb: filter
   nodeCacheCapable: true
   httpTimeout: 5s
-  ignorable: false
+  ignorable: false{tls}
 "
     )
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod cluster;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

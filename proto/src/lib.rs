@@ -1,0 +1,10 @@
+//! Headroom's gRPC interfaces as Rust types. Generated, without logic: what the messages mean is said in the `.proto` files.
+
+/// Package `headroom.v1`.
+#[allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated; the comments are those of the proto files")]
+pub mod v1 {
+    include!(concat!(env!("OUT_DIR"), "/headroom.v1.rs"));
+}
+
+/// The encoded `google.protobuf.FileDescriptorSet` of all packages, which server reflection serves.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
