@@ -102,8 +102,8 @@ pub struct ControlPlane {
     credentials: Credentials,
     // Dropped in this order: clients before what they talk to.
     scheduler: Option<Process>,
-    _apiserver: Process,
-    _etcd: Process,
+    apiserver: Process,
+    etcd: Process,
     files: Files,
 }
 
@@ -156,15 +156,9 @@ impl ControlPlane {
         let mut files = Files::new()?;
         let started = Self::start_in(&binaries, &files).await;
         match started {
-            Ok((credentials, client, apiserver, etcd)) => Ok(ControlPlane {
-                client,
-                binaries,
-                credentials,
-                scheduler: None,
-                _apiserver: apiserver,
-                _etcd: etcd,
-                files,
-            }),
+            Ok((credentials, client, apiserver, etcd)) => {
+                Ok(ControlPlane { client, binaries, credentials, scheduler: None, apiserver, etcd, files })
+            }
             Err(error) => {
                 files.keep_logs();
                 Err(error)
@@ -230,6 +224,12 @@ impl ControlPlane {
     /// Ends kube-scheduler, where one runs.
     pub fn stop_scheduler(&mut self) {
         self.scheduler = None;
+    }
+
+    /// CPU time that etcd, kube-apiserver and kube-scheduler have used, as far as they run and the system tells.
+    #[must_use]
+    pub fn cpu(&self) -> [Option<Duration>; 3] {
+        [self.etcd.cpu(), self.apiserver.cpu(), self.scheduler.as_ref().and_then(Process::cpu)]
     }
 
     /// What it runs.

@@ -39,6 +39,9 @@ enum Command {
         /// Where it listens.
         #[arg(long)]
         listen: SocketAddr,
+        /// Most names in an answer.
+        #[arg(long, default_value_t = usize::MAX)]
+        max_names: usize,
     },
 }
 
@@ -53,7 +56,7 @@ struct Throughput {
     /// Turns of each peer.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// none, plain, floor and headroom[:MAX_NODES][+prioritize], in the order of their turns.
+    /// none, plain, floor[:MAX_NAMES] and headroom[:MAX_NODES][+prioritize], in the order of their turns.
     #[arg(long, value_delimiter = ',', default_value = "none,plain,floor,headroom")]
     peers: Vec<Peer>,
     /// Where the turns are written as JSON.
@@ -123,9 +126,9 @@ async fn run(command: Command) -> Result<()> {
         Command::Placement(args) => compare_placement(args).await,
         Command::Sampling(args) => measure_sampling(args).await,
         Command::Report { dir } => report::write(&dir),
-        Command::Floor { listen } => {
-            floor::serve(TcpListener::bind(listen).await.with_context(|| format!("failed to listen on {listen}"))?)
-                .await
+        Command::Floor { listen, max_names } => {
+            let listener = TcpListener::bind(listen).await.with_context(|| format!("failed to listen on {listen}"))?;
+            floor::serve(listener, max_names).await
         }
     }
 }
@@ -135,7 +138,10 @@ async fn measure_throughput(args: Throughput) -> Result<()> {
     let plan = throughput::Plan { nodes, pods, rounds, peers };
     eprintln!("throughput: {nodes} nodes, {pods} pods, {rounds} rounds");
     let turns = throughput::run(&plan, |turn| {
-        eprintln!("  round {} {:24} {:7.1} pods/s, {} bound", turn.round, turn.peer, turn.pods_per_s, turn.bound);
+        eprintln!(
+            "  round {} {:24} {:7.1} pods/s, {} bound, CPU {:.2?} ms a pod",
+            turn.round, turn.peer, turn.pods_per_s, turn.bound, turn.cpu_ms_per_pod
+        );
     })
     .await?;
     for summary in throughput::summaries(&turns) {

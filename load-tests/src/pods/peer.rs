@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use http_body_util::Empty;
@@ -23,7 +24,10 @@ pub enum Peer {
     /// An extender in Go on upstream's types; every node passes.
     Plain,
     /// The bytes of the names sent back.
-    Floor,
+    Floor {
+        /// Only so many of them; `None` sends all.
+        max_names: Option<u32>,
+    },
     /// `headroom-extender`.
     Headroom {
         /// Its `answer.max_nodes`; `None` leaves the default.
@@ -33,25 +37,25 @@ pub enum Peer {
     },
 }
 
-/// `none`, `plain`, `floor`, `headroom`, `headroom:50`, `headroom+prioritize`, `headroom:50+prioritize`.
+/// `none`, `plain`, `floor[:MAX_NAMES]`, `headroom[:MAX_NODES][+prioritize]`.
 impl FromStr for Peer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Peer, String> {
-        let refused = || format!("'{text}': allowed are none, plain, floor and headroom[:MAX_NODES][+prioritize]");
-        let rest = match text {
-            "none" => return Ok(Peer::None),
-            "plain" => return Ok(Peer::Plain),
-            "floor" => return Ok(Peer::Floor),
-            _ => text.strip_prefix("headroom").ok_or_else(refused)?,
+        let refused =
+            || format!("'{text}': allowed are none, plain, floor[:MAX_NAMES] and headroom[:MAX_NODES][+prioritize]");
+        let (rest, prioritize) = text.strip_suffix("+prioritize").map_or((text, false), |rest| (rest, true));
+        let (name, most) = match rest.split_once(':') {
+            Some((name, most)) => (name, Some(most.parse::<u32>().map_err(|_| refused())?)),
+            None => (rest, None),
         };
-        let (rest, prioritize) = rest.strip_suffix("+prioritize").map_or((rest, false), |rest| (rest, true));
-        let max_nodes = match rest.strip_prefix(':') {
-            Some(number) => Some(number.parse().map_err(|_| refused())?),
-            None if rest.is_empty() => None,
-            None => return Err(refused()),
-        };
-        Ok(Peer::Headroom { max_nodes, prioritize })
+        match (name, most, prioritize) {
+            ("none", None, false) => Ok(Peer::None),
+            ("plain", None, false) => Ok(Peer::Plain),
+            ("floor", max_names, false) => Ok(Peer::Floor { max_names }),
+            ("headroom", max_nodes, prioritize) => Ok(Peer::Headroom { max_nodes, prioritize }),
+            _ => Err(refused()),
+        }
     }
 }
 
@@ -60,7 +64,8 @@ impl fmt::Display for Peer {
         match self {
             Peer::None => f.write_str("none"),
             Peer::Plain => f.write_str("plain"),
-            Peer::Floor => f.write_str("floor"),
+            Peer::Floor { max_names: None } => f.write_str("floor"),
+            Peer::Floor { max_names: Some(most) } => write!(f, "floor:{most}"),
             Peer::Headroom { max_nodes, prioritize } => {
                 f.write_str("headroom")?;
                 if let Some(max_nodes) = max_nodes {
@@ -77,7 +82,7 @@ impl fmt::Display for Peer {
 pub struct Running {
     addr: Option<SocketAddr>,
     prioritize: bool,
-    _process: Option<Process>,
+    process: Option<Process>,
     _files: Option<TempDir>,
 }
 
@@ -91,12 +96,16 @@ impl Peer {
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let mut files = None;
         let (name, program, args) = match self {
-            Peer::None => return Ok(Running { addr: None, prioritize: false, _process: None, _files: None }),
+            Peer::None => return Ok(Running { addr: None, prioritize: false, process: None, _files: None }),
             Peer::Plain => {
                 let program = control_plane.binaries().plain_extender()?;
                 ("plain-extender", program, vec![flag("listen", listen)])
             }
-            Peer::Floor => ("floor", this_program()?, vec!["floor".to_owned(), flag("listen", listen)]),
+            Peer::Floor { max_names } => {
+                let mut args = vec!["floor".to_owned(), flag("listen", listen)];
+                args.extend(max_names.map(|most| flag("max-names", most)));
+                ("floor", this_program()?, args)
+            }
             Peer::Headroom { max_nodes, .. } => {
                 let dir = tempfile::tempdir().context("failed to make a temporary directory")?;
                 let args = headroom_args(dir.path(), control_plane, max_nodes, listen, admin)?;
@@ -110,11 +119,17 @@ impl Peer {
             .wait(READY_WITHIN, async || if is_headroom { ready(admin).await } else { connects(listen).await })
             .await?;
         let prioritize = matches!(self, Peer::Headroom { prioritize: true, .. });
-        Ok(Running { addr: Some(listen), prioritize, _process: Some(process), _files: files })
+        Ok(Running { addr: Some(listen), prioritize, process: Some(process), _files: files })
     }
 }
 
 impl Running {
+    /// CPU time that it has used; `None` for [`Peer::None`].
+    #[must_use]
+    pub fn cpu(&self) -> Option<Duration> {
+        self.process.as_ref()?.cpu()
+    }
+
     /// kube-scheduler's configuration with it; `percentage` is `percentageOfNodesToScore`, and 0 kube-scheduler's default.
     #[must_use]
     pub fn scheduler_config(&self, percentage: u8) -> String {
@@ -196,11 +211,13 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        let all = "none plain floor headroom headroom:50 headroom+prioritize headroom:100+prioritize";
+        let all = "none plain floor floor:50 headroom headroom:50 headroom+prioritize headroom:100+prioritize";
         for name in all.split(' ') {
             assert_eq!(name.parse::<Peer>().unwrap().to_string(), name);
         }
-        for wrong in ["", "Headroom", "headroom:", "headroom:x", "headroom50", "headroom:5+prio"] {
+        for wrong in
+            ["", "Headroom", "headroom:", "headroom:x", "headroom50", "headroom:5+prio", "none:5", "floor+prioritize"]
+        {
             assert!(wrong.parse::<Peer>().unwrap_err().contains("allowed"), "{wrong}");
         }
     }

@@ -75,9 +75,11 @@ mod tests {
             peer: peer.to_owned(),
             nodes: 1000,
             pods: 10,
+            run: 7,
             round: 0,
             bound: 10,
             pods_per_s,
+            cpu_ms_per_pod: [0.1, 0.2, 0.3, 0.4],
         };
         let turns = [turn("none", 100.0), turn("headroom", 90.0), turn("headroom:10", 110.0)];
         std::fs::write(dir.path().join("throughput-1000.json"), serde_json::to_vec(&turns).unwrap()).unwrap();
@@ -92,9 +94,11 @@ mod tests {
         std::fs::write(dir.path().join("sampling.json"), serde_json::to_vec(&[row]).unwrap()).unwrap();
         write(dir.path()).unwrap();
         let report = std::fs::read_to_string(dir.path().join("report.md")).unwrap();
-        for part in
-            ["| 1,000 | headroom | 90.0 | 90.0 to 90.0 | 0.90 |", "![", "| 600 | contiguous | default | 1 of 2 |"]
-        {
+        for part in [
+            "| 1,000 | headroom | 90.0 | 90.0 to 90.0 | 0.90 | 1 | 0 | 0.10 | 0.20 | 0.30 | 0.40 |",
+            "![",
+            "| 600 | contiguous | default | 1 of 2 |",
+        ] {
             assert!(report.contains(part), "{part}: {report}");
         }
         assert!(!report.contains("placement.svg"), "{report}");

@@ -1,6 +1,6 @@
 //! Pods/s of the real kube-scheduler with each peer beside it, in turns on one cluster.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::apps::v1::DaemonSet;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::binds::{Binds, steady_rate};
 use super::hollow::{C5_4XLARGE, Machine, aws_node, node, pod};
-use super::peer::Peer;
+use super::peer::{Peer, Running};
 use super::write::{create_all, create_early, delete_all, pods};
 use crate::control_plane::ControlPlane;
 
@@ -41,12 +41,16 @@ pub struct Turn {
     pub nodes: usize,
     /// Pods that were to be bound.
     pub pods: usize,
+    /// When the run started, in seconds since the Unix epoch: ratios are taken within one.
+    pub run: u64,
     /// From 0.
     pub round: usize,
     /// Pods that were bound in time.
     pub bound: usize,
     /// Steady rate.
     pub pods_per_s: f64,
+    /// CPU milliseconds per bound pod of etcd, kube-apiserver, kube-scheduler (its start included) and the peer.
+    pub cpu_ms_per_pod: [f64; 4],
 }
 
 /// Runs the plan; `progress` gets every turn as it ends.
@@ -55,11 +59,23 @@ pub struct Turn {
 /// When a part does not start, or fewer than ten pods were bound in a turn.
 pub async fn run(plan: &Plan, progress: impl Fn(&Turn)) -> Result<Vec<Turn>> {
     let mut control_plane = start(plan.nodes, C5_4XLARGE).await?;
-    turn(&mut control_plane, Peer::None, plan.nodes, WARM_UP_PODS, 0).await?;
+    turn(&mut control_plane, Peer::None, WARM_UP_PODS).await?;
+    let run = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut turns = Vec::new();
     for round in 0..plan.rounds {
         for &peer in &plan.peers {
-            let turn = turn(&mut control_plane, peer, plan.nodes, plan.pods, round).await?;
+            let (times, cpu) = turn(&mut control_plane, peer, plan.pods).await?;
+            let turn = Turn {
+                peer: peer.to_string(),
+                nodes: plan.nodes,
+                pods: plan.pods,
+                run,
+                round,
+                bound: times.len(),
+                pods_per_s: steady_rate(&times)
+                    .with_context(|| format!("{peer}: only {} of {} pods were bound", times.len(), plan.pods))?,
+                cpu_ms_per_pod: cpu.map(|used| used.as_secs_f64() * 1000.0 / float(times.len())),
+            };
             progress(&turn);
             turns.push(turn);
         }
@@ -79,20 +95,32 @@ pub async fn start(nodes: usize, machine: Machine) -> Result<ControlPlane> {
     Ok(control_plane)
 }
 
-/// Everything is there before kube-scheduler starts; meanwhile this process only counts.
-async fn turn(control_plane: &mut ControlPlane, peer: Peer, nodes: usize, count: usize, round: usize) -> Result<Turn> {
+/// When pods were bound, and the CPU time of [`Turn::cpu_ms_per_pod`]. All pods are there before kube-scheduler starts; meanwhile this
+/// process only counts.
+async fn turn(control_plane: &mut ControlPlane, peer: Peer, count: usize) -> Result<(Vec<Instant>, [Duration; 4])> {
     let client = control_plane.client.clone();
     create_all(&pods(&client), (0..count).map(|n| pod(&format!("web-6b7c5d9f4-{n:05}"), "web", 10, 16))).await?;
     let running = peer.start(control_plane).await?;
     let binds = Binds::watch(&client, count, ROUND_WITHIN).await?;
+    let before = cpu(control_plane, &running);
     control_plane.start_scheduler(&running.scheduler_config(0)).await?;
     let times = binds.all().await?;
+    let after = cpu(control_plane, &running);
     control_plane.stop_scheduler();
     drop(running);
     delete_all(&pods(&client)).await?;
-    let pods_per_s =
-        steady_rate(&times).with_context(|| format!("{peer}: only {} of {count} pods were bound", times.len()))?;
-    Ok(Turn { peer: peer.to_string(), nodes, pods: count, round, bound: times.len(), pods_per_s })
+    Ok((times, std::array::from_fn(|at| after[at].saturating_sub(before[at]))))
+}
+
+fn cpu(control_plane: &ControlPlane, peer: &Running) -> [Duration; 4] {
+    let [etcd, apiserver, scheduler] = control_plane.cpu();
+    [etcd, apiserver, scheduler, peer.cpu()].map(Option::unwrap_or_default)
+}
+
+/// Pods of one run are far below 2^52.
+#[allow(clippy::cast_precision_loss, reason = "a count of pods")]
+fn float(count: usize) -> f64 {
+    count as f64
 }
 
 /// What the turns of one peer at one cluster size come to.
@@ -110,6 +138,8 @@ pub struct Summary {
     pub ratio: Option<f64>,
     /// Pods that were not bound in time, over all turns.
     pub unbound: usize,
+    /// Median of each of [`Turn::cpu_ms_per_pod`].
+    pub cpu_ms_per_pod: [f64; 4],
 }
 
 /// One summary per cluster size and peer, in the order of their first turns.
@@ -132,7 +162,7 @@ fn summary(turns: &[Turn], nodes: usize, peer: &str) -> Summary {
     let mut rates: Vec<f64> = of(peer).map(|turn| turn.pods_per_s).collect();
     let mut ratios: Vec<f64> = of(peer)
         .filter_map(|turn| {
-            let none = of("none").find(|none| none.round == turn.round)?;
+            let none = of("none").find(|none| (none.run, none.round) == (turn.run, turn.round))?;
             Some(turn.pods_per_s / none.pods_per_s)
         })
         .collect();
@@ -144,6 +174,9 @@ fn summary(turns: &[Turn], nodes: usize, peer: &str) -> Summary {
         pods_per_s: [middle, rates.first().copied().unwrap_or(middle), rates.last().copied().unwrap_or(middle)],
         ratio: median(&mut ratios),
         unbound: of(peer).map(|turn| turn.pods - turn.bound).sum(),
+        cpu_ms_per_pod: std::array::from_fn(|at| {
+            median(&mut of(peer).map(|turn| turn.cpu_ms_per_pod[at]).collect::<Vec<_>>()).unwrap_or_default()
+        }),
     }
 }
 
@@ -159,7 +192,7 @@ mod tests {
     use super::*;
 
     fn turn(peer: &str, nodes: usize, round: usize, pods_per_s: f64) -> Turn {
-        Turn { peer: peer.to_owned(), nodes, pods: 100, round, bound: 99, pods_per_s }
+        Turn { peer: peer.to_owned(), nodes, pods: 100, run: 7, round, bound: 99, pods_per_s, cpu_ms_per_pod: [0.5; 4] }
     }
 
     #[test]

@@ -27,14 +27,15 @@ fn thousands(number: usize) -> String {
 
 pub(super) fn throughput(summaries: &[Summary]) -> String {
     let mut text = "## Throughput\n\nMedian of the turns; peers take turns on one cluster, and `x none` is the median of the ratios within \
-                    a round.\n\n![pods/s relative to none](throughput.svg)\n\n\
-                    | nodes | peer | pods/s | least to most | x none | turns | not bound |\n|--:|---|--:|--:|--:|--:|--:|\n"
+                    a round. The last four columns are CPU milliseconds per bound pod.\n\n![pods/s relative to none](throughput.svg)\n\n\
+                    | nodes | peer | pods/s | least to most | x none | turns | not bound | etcd, ms CPU | kube-apiserver | kube-scheduler | peer |\n|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for summary in summaries {
         let [median, least, most] = summary.pods_per_s;
         let ratio = summary.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let cpu: String = summary.cpu_ms_per_pod.iter().map(|ms| format!(" {ms:.2} |")).collect();
         text += &format!(
-            "| {} | {} | {median:.1} | {least:.1} to {most:.1} | {ratio} | {} | {} |\n",
+            "| {} | {} | {median:.1} | {least:.1} to {most:.1} | {ratio} | {} | {} |{cpu}\n",
             thousands(summary.nodes),
             summary.peer,
             summary.turns,
