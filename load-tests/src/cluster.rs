@@ -121,6 +121,7 @@ impl Extender {
             kubeconfig: Some(control_plane.kubeconfig().to_owned()),
             context: None,
             listen: any_port,
+            grpc_listen: None,
             admin_listen: any_port,
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -11,7 +11,7 @@
 
 mod binaries;
 mod credentials;
-mod process;
+pub(crate) mod process;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -29,7 +29,7 @@ use process::Process;
 
 /// How long each component may take until it is ready. Measured: 4 s for etcd with kube-apiserver, 1 s for kube-scheduler;
 /// the rest is for machines that do other work at the same time.
-const READY_WITHIN: Duration = Duration::from_secs(90);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(90);
 
 /// Why it did not start.
 #[derive(Debug, Error)]
@@ -88,7 +88,7 @@ pub enum StartError {
     },
 }
 
-fn prepare(what: &'static str) -> impl Fn(io::Error) -> StartError {
+pub(crate) fn prepare(what: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::Prepare { what, source }
 }
 
@@ -102,8 +102,8 @@ pub struct ControlPlane {
     credentials: Credentials,
     // Dropped in this order: clients before what they talk to.
     scheduler: Option<Process>,
-    _apiserver: Process,
-    _etcd: Process,
+    apiserver: Process,
+    etcd: Process,
     files: Files,
 }
 
@@ -156,15 +156,9 @@ impl ControlPlane {
         let mut files = Files::new()?;
         let started = Self::start_in(&binaries, &files).await;
         match started {
-            Ok((credentials, client, apiserver, etcd)) => Ok(ControlPlane {
-                client,
-                binaries,
-                credentials,
-                scheduler: None,
-                _apiserver: apiserver,
-                _etcd: etcd,
-                files,
-            }),
+            Ok((credentials, client, apiserver, etcd)) => {
+                Ok(ControlPlane { client, binaries, credentials, scheduler: None, apiserver, etcd, files })
+            }
             Err(error) => {
                 files.keep_logs();
                 Err(error)
@@ -227,6 +221,23 @@ impl ControlPlane {
         }
     }
 
+    /// Ends kube-scheduler, where one runs.
+    pub fn stop_scheduler(&mut self) {
+        self.scheduler = None;
+    }
+
+    /// CPU time that etcd, kube-apiserver and kube-scheduler have used, as far as they run and the system tells.
+    #[must_use]
+    pub fn cpu(&self) -> [Option<Duration>; 3] {
+        [self.etcd.cpu(), self.apiserver.cpu(), self.scheduler.as_ref().and_then(Process::cpu)]
+    }
+
+    /// What it runs.
+    #[must_use]
+    pub fn binaries(&self) -> &Binaries {
+        &self.binaries
+    }
+
     async fn scheduler_ready(&self, config: &str) -> Result<Process, StartError> {
         let path = self.files.dir.path().join("scheduler.yaml");
         let kubeconfig = self.credentials.scheduler_kubeconfig.display();
@@ -245,7 +256,7 @@ impl ControlPlane {
 }
 
 /// Port 0 is not accepted by kube-apiserver and turns kube-scheduler's endpoint off, so a port that was free a moment ago.
-fn free_port() -> Result<u16, StartError> {
+pub(crate) fn free_port() -> Result<u16, StartError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(prepare("a port"))?;
     Ok(listener.local_addr().map_err(prepare("a port"))?.port())
 }
@@ -268,7 +279,7 @@ async fn get(client: &Client, path: &str) -> Result<(), String> {
     client.request_text(request).await.map(drop).map_err(|error| error.to_string())
 }
 
-fn flag(name: &str, value: impl std::fmt::Display) -> String {
+pub(crate) fn flag(name: &str, value: impl std::fmt::Display) -> String {
     format!("--{name}={value}")
 }
 

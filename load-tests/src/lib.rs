@@ -1,4 +1,4 @@
-//! Headroom in a whole: the extender beside a scheduler on the lab, for the demo and for end-to-end tests.
+//! Headroom in a whole: the extender beside a scheduler on the lab, for the demo, for end-to-end tests, and beside the real kube-scheduler for measurements.
 
 pub mod bench;
 pub mod burst;
@@ -6,4 +6,5 @@ pub mod cluster;
 pub mod control_plane;
 pub mod demo;
 pub mod kubelets;
+pub mod pods;
 pub mod scheduler;

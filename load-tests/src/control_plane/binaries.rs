@@ -21,6 +21,8 @@ pub struct Binaries {
     pub kube_scheduler: PathBuf,
     /// kubectl.
     pub kubectl: PathBuf,
+    /// Where they are.
+    dir: PathBuf,
 }
 
 impl Binaries {
@@ -47,7 +49,18 @@ impl Binaries {
             kube_apiserver: find("kube-apiserver")?,
             kube_scheduler: find("kube-scheduler")?,
             kubectl: find("kubectl")?,
+            dir: bin,
         })
+    }
+
+    /// An extender on upstream's wire types that lets every node pass (`control-plane/cmd/plain-extender`). Benchmarks alone need
+    /// it.
+    ///
+    /// # Errors
+    /// When it has not been built.
+    pub fn plain_extender(&self) -> Result<PathBuf, StartError> {
+        let path = self.dir.join("plain-extender");
+        if path.is_file() { Ok(path) } else { Err(StartError::NotBuilt(path)) }
     }
 }
 

@@ -14,7 +14,7 @@ const TAIL_LINES: usize = 25;
 
 /// Killed when dropped.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -22,7 +22,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts `binary` with stdout and stderr in `logs/name.log`.
-    pub(super) fn spawn(
+    pub(crate) fn spawn(
         name: &'static str,
         binary: &Path,
         args: &[String],
@@ -42,7 +42,7 @@ impl Process {
     }
 
     /// Asks `ready` until it agrees. Its error is what the component answered.
-    pub(super) async fn wait<F>(&mut self, within: Duration, ready: F) -> Result<(), StartError>
+    pub(crate) async fn wait<F>(&mut self, within: Duration, ready: F) -> Result<(), StartError>
     where
         F: AsyncFn() -> Result<(), String>,
     {
@@ -76,12 +76,28 @@ impl Process {
         }
     }
 
+    /// CPU time that it has used, user and system; `None` where there is no `/proc` to tell it.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        parse_cpu(&stat)
+    }
+
     fn tail(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
     }
+}
+
+/// Fields 14 and 15 of `/proc/PID/stat` (proc_pid_stat(5)), in hundredths of a second: Linux' USER_HZ is 100 on every architecture that
+/// we run on.
+fn parse_cpu(stat: &str) -> Option<Duration> {
+    // The name, in parentheses, may hold spaces.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(Duration::from_millis((user + system) * 10))
 }
 
 impl Drop for Process {
@@ -113,6 +129,13 @@ mod tests {
         assert!(matches!(error, StartError::Ended { .. }), "{text}");
         assert!(text.contains("component ended (exit status: 3)"), "{text}");
         assert!(text.ends_with("\n99\n100\nunknown flag: --x") && !text.contains("\n70\n"), "{text}");
+    }
+
+    #[test]
+    fn cpu_time_is_user_and_system() {
+        let stat = "4242 (tokio-rt (x) y) S 1 4242 4242 0 -1 4194560 9 8 7 6 150 25 3 2 20 0 9 0 77";
+        assert_eq!(parse_cpu(stat), Some(Duration::from_millis(1750)));
+        assert_eq!(parse_cpu("4242 (x"), None);
     }
 
     #[tokio::test]
