@@ -32,6 +32,7 @@ async fn pods_find_the_nodes_that_are_not_full() {
         context: None,
         listen: any_port,
         admin_listen: any_port,
+        grpc_listen: None,
     };
     let (stop, stopped) = oneshot::channel::<()>();
     let extender = headroom_extender::run(options, async { drop(stopped.await) }).await.unwrap();

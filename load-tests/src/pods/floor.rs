@@ -48,8 +48,8 @@ fn splice(body: &[u8], max_names: usize) -> Vec<u8> {
         let rest = &body[at + KEY.len()..];
         let end = rest.iter().position(|&byte| byte == b']')?;
         // A name holds no comma.
-        let commas = rest[..end].iter().enumerate().filter(|(_, byte)| **byte == b',').map(|(at, _)| at);
-        Some(&rest[..commas.skip(max_names.saturating_sub(1)).next().unwrap_or(end)])
+        let mut commas = rest[..end].iter().enumerate().filter(|(_, byte)| **byte == b',').map(|(at, _)| at);
+        Some(&rest[..commas.nth(max_names.saturating_sub(1)).unwrap_or(end)])
     });
     let Some(names) = names else { return br#"{"Error":"no NodeNames"}"#.to_vec() };
     [br#"{"NodeNames":"#, names, b"]}"].concat()

@@ -9,6 +9,7 @@ use kube::api::Api;
 use serde::{Deserialize, Serialize};
 
 use super::binds::{Binds, steady_rate};
+use super::float;
 use super::hollow::{C5_4XLARGE, Machine, aws_node, node, pod};
 use super::peer::{Peer, Running};
 use super::write::{create_all, create_early, delete_all, pods};
@@ -115,12 +116,6 @@ async fn turn(control_plane: &mut ControlPlane, peer: Peer, count: usize) -> Res
 fn cpu(control_plane: &ControlPlane, peer: &Running) -> [Duration; 4] {
     let [etcd, apiserver, scheduler] = control_plane.cpu();
     [etcd, apiserver, scheduler, peer.cpu()].map(Option::unwrap_or_default)
-}
-
-/// Pods of one run are far below 2^52.
-#[allow(clippy::cast_precision_loss, reason = "a count of pods")]
-fn float(count: usize) -> f64 {
-    count as f64
 }
 
 /// What the turns of one peer at one cluster size come to.

@@ -1,5 +1,6 @@
 //! Markdown.
 
+use crate::pods::float;
 use crate::pods::placement::Placed;
 use crate::pods::placement::quality::Quality;
 use crate::pods::sampling::Row;
@@ -69,12 +70,6 @@ pub(super) fn placement_means(placed: &[Placed]) -> Vec<Mean> {
         }
     }
     means
-}
-
-/// Counts here are far below 2^52.
-#[allow(clippy::cast_precision_loss, reason = "pods and nodes of one cluster")]
-fn float(count: usize) -> f64 {
-    count as f64
 }
 
 pub(super) fn placement(means: &[Mean]) -> String {
