@@ -153,8 +153,10 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
 }
 
+/// One thread for all: kube-scheduler has one call under way, watch events are microseconds of work, and on a busy control plane waking a
+/// second thread costs more than it does.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 fn check_config(path: Option<&Path>) -> anyhow::Result<()> {

@@ -52,12 +52,14 @@ pub enum Room {
 }
 
 impl Room {
-    /// Larger is better; unlimited nodes and those with an IP at once come before those that must grow, unknown ones last.
-    fn rank(self) -> (u8, u32) {
+    /// Larger is better; unlimited nodes and those with an IP at once come before those that must grow, unknown ones last. A node with
+    /// `plenty` for all pods that can be on their way is as good as one with more: among them kube-scheduler's rotation decides,
+    /// so that large nodes do not draw all pods.
+    fn rank(self, plenty: u32) -> (u8, u32) {
         match self {
-            Room::Open(None) => (3, u32::MAX),
-            Room::Now { free } => (2, free),
-            Room::Soon { free } | Room::Unproven { free } => (1, free),
+            Room::Open(None) => (3, plenty),
+            Room::Now { free } => (2, free.min(plenty)),
+            Room::Soon { free } | Room::Unproven { free } => (1, free.min(plenty)),
             Room::Open(Some(_)) => (0, 0),
             Room::Closed(_) => (0, 0),
         }
@@ -184,7 +186,7 @@ pub fn decide(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&s
     for (at, offer) in offers.iter().enumerate() {
         counts.add(offer.room);
         if !matches!(offer.room, Room::Closed(_)) {
-            passing.push(Passing { at, zone: offer.zone, rank: offer.room.rank() });
+            passing.push(Passing { at, zone: offer.zone, rank: offer.room.rank(config.answer.pods_in_flight) });
         }
     }
     if passing.is_empty() && !names.is_empty() {
@@ -248,7 +250,11 @@ fn answer_len(free: impl Iterator<Item = u64>, prefers: bool, config: &Config) -
 /// Scores 0 to 10 for prioritize: nodes with an IP at once 6 to 10, those that must grow 1 to 5, by free IPs relative to the best.
 #[must_use]
 pub fn scores(rooms: &[Room]) -> Vec<u8> {
-    let most = rooms.iter().map(|room| room.rank().1).filter(|&free| free < u32::MAX).max().unwrap_or(0).max(1);
+    let free = |room: &Room| match *room {
+        Room::Now { free } | Room::Soon { free } | Room::Unproven { free } => Some(free),
+        Room::Open(_) | Room::Closed(_) => None,
+    };
+    let most = rooms.iter().filter_map(free).max().unwrap_or(0).max(1);
     let share = |free: u32| u8::try_from(u64::from(free) * 4 / u64::from(most)).unwrap_or(4).min(4);
     let score = |room: &Room| match *room {
         Room::Open(None) => 10,

@@ -75,6 +75,19 @@ fn plenty_gives_the_widest_answer_and_scarcity_narrows_it_to_the_best_nodes() {
 }
 
 #[test]
+fn large_nodes_do_not_draw_all_pods() {
+    let mut world = World::with(&[("small", "c5.xlarge"), ("large", "c5.18xlarge"), ("nearly-full", "c5.18xlarge")]);
+    for number in 0..100 {
+        world.pod(running(&number.to_string(), "nearly-full"));
+    }
+    let one = config(|config| config.answer.max_nodes = 1);
+    let snapshot = world.snapshot();
+    let first = |names: &[&str]| ask(&snapshot, &Claims::default(), names, &one);
+    assert_eq!(first(&["nearly-full", "small", "large"]), Decision::Some(vec![1]));
+    assert_eq!(first(&["nearly-full", "large", "small"]), Decision::Some(vec![1]));
+}
+
+#[test]
 fn a_pod_with_preferences_gets_more_to_choose_from() {
     let names: Vec<String> = (0..8).map(|at| format!("n{at}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

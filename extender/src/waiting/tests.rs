@@ -249,12 +249,28 @@ fn a_pod_walks_on_to_the_next_sample_while_others_have_room() {
 }
 
 #[test]
+fn after_two_rounds_the_walk_slows_down() {
+    let (mut bench, names) = sampled();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for _ in 0..4 {
+        assert!(!bench.ask("a", &names[..100], 0));
+        bench.wait(200);
+        assert_eq!(bench.woken(), ["a"]);
+    }
+    assert!(!bench.ask("a", &names[..100], 0));
+    bench.wait(999);
+    assert!(bench.woken().is_empty());
+    bench.wait(1);
+    assert_eq!(bench.woken(), ["a"]);
+}
+
+#[test]
 fn a_pod_that_fits_none_of_the_nodes_with_room_stops_walking() {
     let (mut bench, names) = sampled();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let walk = |bench: &mut Bench| {
         let mut steps = 0;
-        for _ in 0..100 {
+        for _ in 0..1000 {
             bench.wait(200);
             if bench.woken() == ["picky"] {
                 steps += 1;
@@ -264,11 +280,11 @@ fn a_pod_that_fits_none_of_the_nodes_with_room_stops_walking() {
         steps
     };
     assert!(!bench.ask("picky", &names[..100], 0));
-    assert_eq!(walk(&mut bench), 4, "100 names five times make two rounds of 250 nodes");
+    assert_eq!(walk(&mut bench), 19, "100 names twenty times make eight rounds of 250 nodes");
     // New room is a new hope.
     bench.gone("n205-0");
     bench.wait(30_000);
-    assert_eq!(walk(&mut bench), 5, "woken for the room, then as before");
+    assert_eq!(walk(&mut bench), 20, "woken for the room, then as before");
 }
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
