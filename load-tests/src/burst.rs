@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use headroom_capacity::instance;
 use headroom_extender::config::{Config, Policy};
 use headroom_lab::scenario::Scenario;
+use headroom_lab::world::Report;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Serialize;
 use serde_json::json;
@@ -20,6 +21,8 @@ pub use report::table;
 pub const HANGS_AFTER: Duration = Duration::from_secs(30);
 /// A run is over when nothing has changed for so long: a pod that would hang then does.
 const QUIET: Duration = Duration::from_secs(45);
+/// The same when every IP is used, or every pod has one.
+const QUIET_WHEN_FULL: Duration = Duration::from_secs(5);
 /// How often the figures are looked at.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -161,8 +164,9 @@ async fn watch(
             "{:>4} s  {bound:>6} bound  {with_ip:>6} with an IP  {failed:>6} failed CNI ADDs",
             elapsed.as_secs()
         ));
-        let all = with_ip == options.pods;
-        let settled = all || (bound > 0 && elapsed > changed + QUIET);
+        // Nobody waits for an IP, and there is none left to be bound for: no pod can hang any more.
+        let full = bound == with_ip && with_ip >= ips(&cluster.kubelets.report()).min(options.pods);
+        let settled = bound > 0 && elapsed > changed + if full { QUIET_WHEN_FULL } else { QUIET };
         if settled || elapsed.as_secs() >= options.time_limit_secs {
             return (figures, changed, settled);
         }
@@ -189,7 +193,7 @@ async fn outcome(
     };
     let sandbox_events = cluster.sandbox_events().await?;
     let placements = cluster.kubelets.placements();
-    let ips = report.nodes.iter().map(|node| ips_of(&node.instance_type)).sum();
+    let ips = ips(&report);
     let late = placements.pods().filter(|pod| pod.ip_after.unwrap_or_else(|| pod.bound_at.elapsed()) > HANGS_AFTER);
     Ok(Outcome {
         mode,
@@ -234,6 +238,11 @@ nodeGroups:
 {groups}"
     );
     Scenario::parse("burst.yaml", &text).context("the scenario of the burst")
+}
+
+/// Pod IPs that all nodes can have.
+fn ips(report: &Report) -> u32 {
+    report.nodes.iter().map(|node| ips_of(&node.instance_type)).sum()
 }
 
 /// CNI `misc/eni-max-pods.txt` without its 2 for the host network.
