@@ -1,30 +1,56 @@
 #!/usr/bin/env bash
-# Measures headroom-extender and writes a report.
-# usage: scripts/bench.sh calls [DIR]
-#   calls  one call, beside a plain Go extender and a byte-splicing floor: about 3 minutes once it is built
-#   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls; docs/benchmarks/calls.md is one
-# Binaries are built into $HEADROOM_CACHE (default ~/.cache/headroom); the first time that takes some minutes more.
+# Measures Headroom beside its peers and writes reports.
+# usage: scripts/bench.sh calls|pods|burst [DIR]
+#   calls  one call, beside a plain Go extender and a byte-splicing floor: 3 minutes once it is built
+#   pods   pods/s, placement and a cluster that is 95 % full, under the real kube-scheduler: 20 minutes
+#   burst  10,000 pods for 9,600 IPs on 1,000 nodes, under the real kube-scheduler: 8 minutes; prints its table
+#   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls or .../pods; docs/benchmarks has one of each
+# Leave the machine alone meanwhile: everything shares its CPUs. Binaries are built into $HEADROOM_CACHE (default ~/.cache/headroom);
+# the first time that takes some minutes more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export HEADROOM_CACHE="${HEADROOM_CACHE:-$HOME/.cache/headroom}"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HEADROOM_CACHE/bench/target}"
 what=${1:-}
-out=${2:-$HEADROOM_CACHE/bench/calls}
-if [ "$what" != calls ]; then
-    echo "bench: '$what' cannot be measured: calls can; run scripts/bench.sh calls" >&2
-    exit 2
-fi
+case "$what" in
+    calls | pods | burst) ;;
+    *)
+        echo "bench: '$what' cannot be measured: run scripts/bench.sh calls, pods or burst" >&2
+        exit 2
+        ;;
+esac
+out=${2:-$HEADROOM_CACHE/bench/$what}
 for tool in cargo go; do
     command -v "$tool" >/dev/null || { echo "bench: $tool not found: install it and run this again" >&2; exit 1; }
 done
 
-echo "bench: building the extender, the bench and the Go peers" >&2
-"${CARGO:-cargo}" build --release --locked -p headroom-extender -p headroom-load-tests --bin headroom-extender --bin headroom-bench
-bin="$HEADROOM_CACHE/bench/bin"
-mkdir -p "$bin"
-(cd load-tests/control-plane && go build -o "$bin/" ./cmd/serial-driver ./cmd/plain-extender)
+echo "bench: building the extender and the bench" >&2
+cargo build --release --locked -p headroom-extender -p headroom-load-tests --bin headroom-extender --bin headroom-bench
+release="$CARGO_TARGET_DIR/release"
+bench="$release/headroom-bench"
 
-exec "$CARGO_TARGET_DIR/release/headroom-bench" calls \
-    --extender "$CARGO_TARGET_DIR/release/headroom-extender" \
-    --serial-driver "$bin/serial-driver" --plain-extender "$bin/plain-extender" \
-    --out "$out" --command "scripts/bench.sh calls" --measured "commit $(git describe --always --dirty)"
+if [ "$what" = calls ]; then
+    echo "bench: building the Go peers" >&2
+    bin="$HEADROOM_CACHE/bench/bin"
+    mkdir -p "$bin"
+    (cd load-tests/control-plane && go build -o "$bin/" ./cmd/serial-driver ./cmd/plain-extender)
+    exec "$bench" calls --extender "$release/headroom-extender" \
+        --serial-driver "$bin/serial-driver" --plain-extender "$bin/plain-extender" \
+        --out "$out" --command "scripts/bench.sh calls" --measured "commit $(git describe --always --dirty)"
+fi
+
+load-tests/control-plane/build.sh
+if [ "$what" = burst ]; then
+    exec "$bench" burst
+fi
+mkdir -p "$out"
+rm -f "$out"/*.json
+"$bench" throughput --nodes 100 --rounds 2 --out "$out/throughput-100.json"
+"$bench" throughput --nodes 1000 --rounds 2 --out "$out/throughput-1000.json"
+"$bench" throughput --nodes 5000 --rounds 3 --out "$out/throughput-5000.json"
+# The same with longer and shorter answers.
+"$bench" throughput --nodes 5000 --rounds 1 --out "$out/throughput-5000-k.json" \
+    --peers none,floor:50,headroom:10,headroom:25,headroom:50,headroom:100,headroom:200,headroom:500,headroom+prioritize
+"$bench" placement --pods 4000 --rounds 2 --out "$out/placement.json"
+"$bench" sampling --out "$out/sampling.json"
+exec "$bench" report "$out"

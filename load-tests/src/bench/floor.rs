@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -14,12 +15,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// Serves on loopback for ever; its address is the first line of stdout.
+/// Serves for ever; its address is the first line of stdout.
 ///
 /// # Errors
-/// When no port can be bound.
-pub async fn serve() -> io::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+/// When `listen` cannot be bound.
+pub async fn serve(listen: SocketAddr) -> io::Result<()> {
+    let listener = TcpListener::bind(listen).await?;
     writeln!(io::stdout(), "{}", listener.local_addr()?)?;
     loop {
         let (stream, _) = listener.accept().await?;

@@ -80,7 +80,7 @@ impl fmt::Display for Peer {
 /// A peer that is ready for kube-scheduler.
 #[derive(Debug)]
 pub struct Running {
-    addr: Option<SocketAddr>,
+    url_prefix: Option<String>,
     prioritize: bool,
     process: Option<Process>,
     _files: Option<TempDir>,
@@ -96,16 +96,12 @@ impl Peer {
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let mut files = None;
         let (name, program, args) = match self {
-            Peer::None => return Ok(Running { addr: None, prioritize: false, process: None, _files: None }),
+            Peer::None => return Ok(Running { url_prefix: None, prioritize: false, process: None, _files: None }),
             Peer::Plain => {
                 let program = control_plane.binaries().plain_extender()?;
                 ("plain-extender", program, vec![flag("listen", listen)])
             }
-            Peer::Floor { max_names } => {
-                let mut args = vec!["floor".to_owned(), flag("listen", listen)];
-                args.extend(max_names.map(|most| flag("max-names", most)));
-                ("floor", this_program()?, args)
-            }
+            Peer::Floor { .. } => ("floor", this_program()?, vec!["floor".to_owned(), flag("listen", listen)]),
             Peer::Headroom { max_nodes, .. } => {
                 let dir = tempfile::tempdir().context("failed to make a temporary directory")?;
                 let args = headroom_args(dir.path(), control_plane, max_nodes, listen, admin)?;
@@ -119,7 +115,12 @@ impl Peer {
             .wait(READY_WITHIN, async || if is_headroom { ready(admin).await } else { connects(listen).await })
             .await?;
         let prioritize = matches!(self, Peer::Headroom { prioritize: true, .. });
-        Ok(Running { addr: Some(listen), prioritize, process: Some(process), _files: files })
+        let path = match self {
+            Peer::Floor { max_names: Some(most) } => format!("keep/{most}"),
+            _ => "v1".to_owned(),
+        };
+        let url_prefix = Some(format!("http://{listen}/{path}"));
+        Ok(Running { url_prefix, prioritize, process: Some(process), _files: files })
     }
 }
 
@@ -133,20 +134,20 @@ impl Running {
     /// kube-scheduler's configuration with it; `percentage` is `percentageOfNodesToScore`, and 0 kube-scheduler's default.
     #[must_use]
     pub fn scheduler_config(&self, percentage: u8) -> String {
-        scheduler_config(self.addr, self.prioritize, percentage)
+        scheduler_config(self.url_prefix.as_deref(), self.prioritize, percentage)
     }
 }
 
-/// A KubeSchedulerConfiguration with the extender at `extender`, as `docs/extender.md` advises, but for a timeout that a machine
+/// A KubeSchedulerConfiguration with the extender at `url_prefix`, as `docs/extender.md` advises, but for a timeout that a machine
 /// under load does not reach.
 #[must_use]
-pub fn scheduler_config(extender: Option<SocketAddr>, prioritize: bool, percentage: u8) -> String {
+pub fn scheduler_config(url_prefix: Option<&str>, prioritize: bool, percentage: u8) -> String {
     let mut config = format!(
         "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\npercentageOfNodesToScore: {percentage}\n"
     );
-    if let Some(extender) = extender {
+    if let Some(url_prefix) = url_prefix {
         config += &format!(
-            "extenders:\n- urlPrefix: http://{extender}/v1\n  filterVerb: filter\n  nodeCacheCapable: true\n  httpTimeout: 5s\n"
+            "extenders:\n- urlPrefix: {url_prefix}\n  filterVerb: filter\n  nodeCacheCapable: true\n  httpTimeout: 5s\n"
         );
         if prioritize {
             config += "  prioritizeVerb: prioritize\n  weight: 1\n";
@@ -224,9 +225,9 @@ mod tests {
 
     #[test]
     fn prioritize_comes_with_a_weight() {
-        let addr = SocketAddr::from(([127, 0, 0, 1], 9270));
+        let url = "http://127.0.0.1:9270/v1";
         assert!(!scheduler_config(None, true, 0).contains("extenders"));
-        assert!(!scheduler_config(Some(addr), false, 0).contains("weight"));
-        assert!(scheduler_config(Some(addr), true, 100).contains("prioritizeVerb: prioritize\n  weight: 1"));
+        assert!(!scheduler_config(Some(url), false, 0).contains("weight"));
+        assert!(scheduler_config(Some(url), true, 100).contains("prioritizeVerb: prioritize\n  weight: 1"));
     }
 }

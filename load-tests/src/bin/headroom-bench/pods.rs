@@ -1,27 +1,16 @@
-//! `headroom-pods`: pods through the real kube-scheduler, with and without an extender beside it.
+//! Pods through the real kube-scheduler, with and without an extender beside it.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Subcommand};
 use headroom_load_tests::pods::peer::Peer;
-use headroom_load_tests::pods::{floor, placement, report, sampling, throughput};
+use headroom_load_tests::pods::{placement, report, sampling, throughput};
 use serde::Serialize;
-use tokio::net::TcpListener;
-
-/// Starts etcd, kube-apiserver and kube-scheduler on loopback, schedules pods on hollow nodes, and writes what it measured.
-#[derive(Debug, Parser)]
-#[command(version, after_help = "Exit codes: 0 measured, 1 failed, 2 wrong usage.")]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Pods/s with each peer, in turns on one cluster.
     Throughput(Throughput),
     /// Where a mixed workload ends up with each peer.
@@ -33,20 +22,10 @@ enum Command {
         /// With throughput*.json, placement.json and sampling.json.
         dir: PathBuf,
     },
-    /// The byte-splicing peer; `throughput` starts it.
-    #[command(hide = true)]
-    Floor {
-        /// Where it listens.
-        #[arg(long)]
-        listen: SocketAddr,
-        /// Most names in an answer.
-        #[arg(long, default_value_t = usize::MAX)]
-        max_names: usize,
-    },
 }
 
 #[derive(Debug, Args)]
-struct Throughput {
+pub(crate) struct Throughput {
     /// Nodes of the cluster.
     #[arg(long, default_value_t = 1000)]
     nodes: usize,
@@ -65,7 +44,7 @@ struct Throughput {
 }
 
 #[derive(Debug, Args)]
-struct Placement {
+pub(crate) struct Placement {
     /// Nodes of the cluster.
     #[arg(long, default_value_t = 600)]
     nodes: usize,
@@ -87,7 +66,7 @@ const PLACEMENT_PEERS: &str = "none,headroom:10,headroom:25,headroom:50,headroom
 headroom:50+prioritize,headroom:100+prioritize,headroom:100000+prioritize";
 
 #[derive(Debug, Args)]
-struct Sampling {
+pub(crate) struct Sampling {
     /// Nodes of the cluster.
     #[arg(long, default_value_t = 5000)]
     nodes: usize,
@@ -108,28 +87,12 @@ struct Sampling {
     out: PathBuf,
 }
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime");
-    match runtime.and_then(|runtime| runtime.block_on(run(cli.command))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("headroom-pods: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run(command: Command) -> Result<()> {
+pub(crate) async fn run(command: Command) -> Result<()> {
     match command {
         Command::Throughput(args) => measure_throughput(args).await,
         Command::Placement(args) => compare_placement(args).await,
         Command::Sampling(args) => measure_sampling(args).await,
         Command::Report { dir } => report::write(&dir),
-        Command::Floor { listen, max_names } => {
-            let listener = TcpListener::bind(listen).await.with_context(|| format!("failed to listen on {listen}"))?;
-            floor::serve(listener, max_names).await
-        }
     }
 }
 

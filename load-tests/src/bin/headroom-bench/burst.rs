@@ -1,30 +1,11 @@
-//! `headroom-load`: measurements under the real control plane.
+//! More pods than IPs under the real control plane.
 
-use std::process::ExitCode;
-
-use anyhow::{Context as _, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
 use headroom_load_tests::burst::{self, Mode, Options};
 
-/// Measures Headroom under the real etcd, kube-apiserver and kube-scheduler, on loopback.
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "Exit codes: 0 it ran, 1 it failed, 2 wrong usage.\nThe binaries come from load-tests/control-plane/build.sh."
-)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// More pods than IPs, all at once: how many hang, how long the others wait for their IP, how much is used.
-    Burst(Burst),
-}
-
 #[derive(Debug, Args)]
-struct Burst {
+pub(crate) struct Burst {
     /// Who filters, one run each.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [ModeArg::Plain, ModeArg::Soon, ModeArg::Now])]
     modes: Vec<ModeArg>,
@@ -64,25 +45,7 @@ enum Output {
     Json,
 }
 
-fn main() -> ExitCode {
-    let Cli { command: Command::Burst(args) } = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "error,kube_client=off".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
-    let runtime = tokio::runtime::Runtime::new().context("failed to start the runtime");
-    match runtime.and_then(|runtime| runtime.block_on(run_burst(&args))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("headroom-load: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run_burst(args: &Burst) -> Result<()> {
+pub(crate) async fn run(args: &Burst) -> Result<()> {
     let &Burst { nodes, pods, bursts, every_secs, connections, time_limit_secs, .. } = args;
     let options = Options { nodes, pods, bursts, every_secs, connections: connections.into(), time_limit_secs };
     let mut outcomes = Vec::new();

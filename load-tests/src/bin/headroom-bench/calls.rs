@@ -1,30 +1,27 @@
-//! `headroom-bench`: measures the extender.
+//! One call: the command line of the driver, its peers and what they are called with.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
 use headroom_load_tests::bench::apiserver::ApiServer;
 use headroom_load_tests::bench::churn::Churn;
 use headroom_load_tests::bench::fixture::{Fixture, Size};
 use headroom_load_tests::bench::open_loop::{self, Load};
 use headroom_load_tests::bench::{calls, floor};
 
-/// Measures headroom-extender beside its peers on loopback.
-#[derive(Debug, Parser)]
-#[command(name = "headroom-bench", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Measures single calls; scripts/bench.sh calls builds what it needs and runs it.
     Calls(Calls),
-    /// Serves the byte-splicing floor on a free port, which it prints.
-    Floor,
+    /// Serves the byte-splicing floor and prints its address.
+    Floor {
+        /// Where it listens; port 0 takes a free one.
+        #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+    },
     /// Serves a cluster's API to an extender until it is killed; prints a kubeconfig.
     Apiserver(Cluster),
     /// Calls an extender at a given rate and prints its latencies, from when each call was due and from when it was sent.
@@ -32,7 +29,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct Cluster {
+pub(crate) struct Cluster {
     /// Nodes of the cluster.
     #[arg(long, value_name = "N", default_value = "5000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     nodes: u32,
@@ -45,7 +42,7 @@ struct Cluster {
 }
 
 #[derive(Debug, Args)]
-struct OpenLoop {
+pub(crate) struct OpenLoop {
     /// The extender's address.
     #[arg(long, value_name = "ADDR:PORT")]
     addr: SocketAddr,
@@ -57,7 +54,7 @@ struct OpenLoop {
 }
 
 #[derive(Debug, Args)]
-struct Calls {
+pub(crate) struct Calls {
     /// headroom-extender, a release build.
     #[arg(long, value_name = "FILE")]
     extender: PathBuf,
@@ -78,15 +75,18 @@ struct Calls {
     measured: String,
 }
 
-fn main() -> anyhow::Result<()> {
+/// The clients run on one thread: they share two cores with what they measure.
+pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build()?;
-    match Cli::parse().command {
+    match command {
         Command::Calls(Calls { extender, serial_driver, plain_extender, out, command, measured }) => {
             let binaries = calls::Binaries { extender, bench: std::env::current_exe()?, serial_driver, plain_extender };
             runtime.block_on(calls::run(&binaries, &out, command, measured))
         }
-        Command::Floor => Ok(runtime.block_on(floor::serve())?),
+        Command::Floor { listen } => {
+            runtime.block_on(floor::serve(listen)).with_context(|| format!("failed to serve on {listen}"))
+        }
         Command::Apiserver(cluster) => runtime.block_on(serve(&cluster)),
         Command::OpenLoop(OpenLoop { addr, path, load }) => {
             let open_loop::Outcome { corrected, uncorrected } = open_loop::run(addr, &path, &load, 0)?;

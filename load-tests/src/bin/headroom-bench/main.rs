@@ -1,0 +1,53 @@
+//! `headroom-bench`: measures Headroom beside its peers, alone and under the real control plane, on loopback.
+
+mod burst;
+mod calls;
+mod pods;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Measures Headroom beside its peers on loopback.
+///
+/// scripts/bench.sh builds what the commands need and runs them.
+#[derive(Debug, Parser)]
+#[command(name = "headroom-bench", version, after_help = "Exit codes: 0 measured, 1 failed, 2 wrong usage.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Calls(calls::Command),
+    #[command(flatten)]
+    Pods(pods::Command),
+    /// More pods than IPs, all at once: how many hang, how long the others wait for their IP, how much is used.
+    Burst(burst::Burst),
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "error,kube_client=off".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let result = match command {
+        Command::Calls(command) => calls::run(command),
+        Command::Pods(command) => on_all_cores(pods::run(command)),
+        Command::Burst(burst) => on_all_cores(burst::run(&burst)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("headroom-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn on_all_cores(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new().context("failed to start the runtime")?.block_on(work)
+}
