@@ -8,6 +8,8 @@
 mod exchange;
 mod frame;
 mod message;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::fmt::Debug;

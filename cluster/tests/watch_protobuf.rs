@@ -120,6 +120,11 @@ fn pod(uid: &str, version: u32) -> Pod {
     Pod { metadata: Some(metadata), spec: Some(PodSpec { node_name: b"n1".to_vec() }) }
 }
 
+/// Go lets a string pass that is not UTF-8.
+fn odd() -> Pod {
+    Pod { spec: Some(PodSpec { node_name: vec![0xff] }), ..pod("odd", 2) }
+}
+
 fn expired() -> Status {
     Status { message: "too old resource version".into(), reason: "Expired".into(), code: 410 }
 }
@@ -164,18 +169,15 @@ async fn pods(State(fake): State<Fake>, Query(params): Query<HashMap<String, Str
     let nth = all.iter().filter(|one| **one == asked).count();
     match (asked.as_str(), nth) {
         ("list ", 1) => list(vec![pod("a", 1)], 10, "next"),
-        ("list next", _) => {
-            let odd = PodSpec { node_name: vec![0xff] };
-            list(vec![Pod { spec: Some(odd), ..pod("odd", 2) }, pod("b", 3)], 10, "")
-        }
+        ("list next", _) => list(vec![odd(), pod("b", 3)], 10, ""),
         ("watch 10", _) => frames(vec![frame("ADDED", &pod("c", 11)), frame("BOOKMARK", &pod("", 20))], false),
         ("watch 20", _) => frames(vec![frame("DELETED", &pod("b", 21)), frame("ERROR", &expired())], true),
-        ("list ", 2) => list(vec![pod("c", 11), pod("odd", 2)], 30, ""),
+        ("list ", 2) => list(vec![pod("c", 11), odd()], 30, ""),
         ("watch 30", _) => {
             let kind = [("content-type", "application/vnd.kubernetes.protobuf")];
             (StatusCode::GONE, kind, envelope(&expired())).into_response()
         }
-        ("list ", 3) => list(vec![pod("c", 11), pod("odd", 2)], 40, ""),
+        ("list ", 3) => list(vec![pod("c", 11), odd()], 40, ""),
         ("watch 40", _) => frames(vec![frame("MODIFIED", &pod("last", 41))], true),
         unexpected => panic!("{unexpected:?}"),
     }
