@@ -41,7 +41,7 @@ async fn api(UrlPath(path): UrlPath<String>, query: Query<HashMap<String, String
     let items = match path.as_str() {
         "api/v1/nodes" => json!([{
             "metadata": {"name": "n1", "resourceVersion": "1", "labels": {"node.kubernetes.io/instance-type": "c5.xlarge"}},
-            "spec": {}, "status": {"capacity": {"pods": "58"}},
+            "spec": {}, "status": {"capacity": {"pods": "58"}, "conditions": [{"type": "Ready", "status": "True"}]},
         }]),
         "api/v1/pods" => json!([{
             "metadata": {"name": "web-0", "namespace": "default", "uid": "u0", "resourceVersion": "2"},
@@ -148,7 +148,8 @@ fn serves_until_it_is_told_to_stop() {
     assert!(metrics.contains("headroom_extender_claims 1\n"), "{metrics}");
     assert!(metrics.contains("headroom_extender_snapshot_nodes 1\n"), "{metrics}");
     let explained = explained_over_grpc(addrs["grpc_addr"].as_str().unwrap());
-    assert_eq!((explained.claimed_node_names, explained.nodes[0].further_pods), (vec!["n1".to_owned()], Some(56)));
+    // One ENI: in its first seconds nothing more can have been attached.
+    assert_eq!((explained.claimed_node_names, explained.nodes[0].further_pods), (vec!["n1".to_owned()], Some(14)));
 
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let status = until("did not stop", || child.try_wait().unwrap());
