@@ -197,3 +197,47 @@ impl Floor {
         self.rising.retain(|rising| rising.kept > held);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// m5.large with `WARM_IP_TARGET=5`: 9 addresses an ENI.
+    fn by_ips() -> Growth {
+        let rules = PoolRules {
+            mode: Mode::SecondaryIp,
+            warm_ips: 5,
+            minimum_ips: 0,
+            warm_enis: 1,
+            warm_prefixes: 0,
+            slots_per_eni: 9,
+            max_pods: 29,
+        };
+        Growth { rules, ceiling: Ips(27), provisioned: true }
+    }
+
+    fn pods(assigned: u32) -> Seen {
+        Seen { assigned: Ips(assigned), fewest: Ips(assigned), released: false, grows: true }
+    }
+
+    #[test]
+    fn enis_fill_one_after_another_unless_addresses_were_given_back() {
+        let later = |floor: Floor, assigned| {
+            let floor = floor.advance(&pods(assigned), &by_ips(), Time::ZERO, STEP);
+            floor.advance(&pods(assigned), &by_ips(), Time::ZERO + STEP, STEP).held()
+        };
+        assert_eq!(later(Floor::default(), 10), Ips(15), "8 are free on the second ENI");
+        assert_eq!(later(Floor::of_unknown_past(), 10), Ips(11), "the one with a free slot may have only one");
+        assert_eq!(later(Floor::of_unknown_past(), 2), Ips(7));
+    }
+
+    #[test]
+    fn what_more_pods_ask_for_counts_from_when_they_were_seen() {
+        let at = Time::from_secs;
+        let floor = Floor::default().advance(&pods(1), &by_ips(), at(0), STEP);
+        let floor = floor.advance(&pods(3), &by_ips(), at(5), STEP);
+        let floor = floor.advance(&pods(3), &by_ips(), at(20), STEP);
+        assert_eq!((floor.held(), floor.due(STEP)), (Ips(6), Some(at(25))));
+        assert_eq!(floor.advance(&pods(3), &by_ips(), at(25), STEP).held(), Ips(8));
+    }
+}

@@ -16,6 +16,7 @@ mod event;
 mod node;
 mod object;
 mod pod;
+mod protobuf;
 mod retry;
 mod sandbox;
 mod watch;

@@ -4,34 +4,53 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headroom_capacity::budget::NodeKind;
+use prost::Message;
 use serde::Deserialize;
 
 use crate::event::{Event, Node};
-use crate::object::Object;
+use crate::object::{Object, null_is_default};
 
-/// A Node decoded only as far as needed.
+/// A Node decoded only as far as needed. Protobuf tags are those of k8s.io/api `core/v1/generated.proto`.
 pub(crate) type RawNode = Object<NodeSpec, NodeStatus>;
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Deserialize, Message)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct NodeSpec {
+    #[prost(string, optional, tag = "3")]
     #[serde(rename = "providerID")]
     provider_id: Option<String>,
+    #[prost(bool, optional, tag = "4")]
     unschedulable: Option<bool>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Deserialize, Message)]
 #[serde(default)]
 pub(crate) struct NodeStatus {
-    capacity: Option<BTreeMap<String, String>>,
-    allocatable: Option<BTreeMap<String, String>>,
-    conditions: Option<Vec<Condition>>,
+    #[prost(btree_map = "string, message", tag = "1")]
+    #[serde(deserialize_with = "null_is_default")]
+    capacity: BTreeMap<String, Quantity>,
+    #[prost(btree_map = "string, message", tag = "2")]
+    #[serde(deserialize_with = "null_is_default")]
+    allocatable: BTreeMap<String, Quantity>,
+    #[prost(message, repeated, tag = "4")]
+    #[serde(deserialize_with = "null_is_default")]
+    conditions: Vec<Condition>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+/// A message of one string in protobuf, a string in JSON (k8s.io/apimachinery `api/resource/generated.proto`).
+#[derive(Clone, PartialEq, Deserialize, Message)]
+#[serde(transparent)]
+struct Quantity {
+    #[prost(string, tag = "1")]
+    string: String,
+}
+
+#[derive(Clone, Deserialize, Message)]
 #[serde(default)]
 struct Condition {
+    #[prost(string, tag = "1")]
     r#type: String,
+    #[prost(string, tag = "2")]
     status: String,
 }
 
@@ -41,22 +60,19 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
     let mut annotations = raw.metadata.annotations.unwrap_or_default();
     annotations.retain(|_, value| could_name_an_object(value));
     let status = raw.status.unwrap_or_default();
+    let provider_id = raw.spec.provider_id.filter(|id| !id.is_empty());
     let label = |key: &str| labels.get(key).map(|value| Arc::from(value.as_str()));
     Some(Event::NodeApplied(Box::new(Node {
         name,
         instance_type: label("node.kubernetes.io/instance-type"),
         zone: label("topology.kubernetes.io/zone"),
-        kind: NodeKind::from_node(|key| labels.get(key).map(String::as_str), raw.spec.provider_id.as_deref()),
-        provider_id: raw.spec.provider_id.map(Arc::from),
-        max_pods: count(status.capacity.as_ref(), "pods").unwrap_or(0),
-        pod_enis: count(status.allocatable.as_ref(), crate::pod::POD_ENI),
-        windows_ips: count(status.allocatable.as_ref(), crate::pod::WINDOWS_IP),
+        kind: NodeKind::from_node(|key| labels.get(key).map(String::as_str), provider_id.as_deref()),
+        provider_id: provider_id.map(Arc::from),
+        max_pods: count(&status.capacity, "pods").unwrap_or(0),
+        pod_enis: count(&status.allocatable, crate::pod::POD_ENI),
+        windows_ips: count(&status.allocatable, crate::pod::WINDOWS_IP),
         unschedulable: raw.spec.unschedulable.unwrap_or(false),
-        ready: status
-            .conditions
-            .iter()
-            .flatten()
-            .any(|condition| condition.r#type == "Ready" && condition.status == "True"),
+        ready: status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True"),
         trunk_label: labels.get("vpc.amazonaws.com/has-trunk-attached").is_some_and(|value| value == "true"),
         labels,
         annotations,
@@ -64,8 +80,8 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
 }
 
 /// Counts are whole numbers; kubelet and the VPC resource controller write them without a suffix.
-fn count(of: Option<&BTreeMap<String, String>>, resource: &str) -> Option<u32> {
-    of?.get(resource)?.parse().ok()
+fn count(of: &BTreeMap<String, Quantity>, resource: &str) -> Option<u32> {
+    of.get(resource)?.string.parse().ok()
 }
 
 /// An ENIConfig's name is a DNS subdomain; everything else, JSON blobs above all, can be dropped.

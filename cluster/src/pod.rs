@@ -5,11 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::verdict::Demand;
+use prost::Message;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::event::{Event, Pod};
-use crate::object::Object;
+use crate::object::{Object, Skipped, null_is_default};
 
 /// The extended resource by which a pod asks for a branch ENI (VPC resource controller `pkg/config/type.go`).
 pub(crate) const POD_ENI: &str = "vpc.amazonaws.com/pod-eni";
@@ -30,49 +30,70 @@ pub fn demand<'a>(host_network: bool, resources: impl IntoIterator<Item = &'a st
     })
 }
 
-/// A Pod decoded only as far as needed.
+/// A Pod decoded only as far as needed. Protobuf tags are those of k8s.io/api `core/v1/generated.proto`.
 pub(crate) type RawPod = Object<PodSpec, PodStatus>;
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Deserialize, Message)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PodSpec {
+    #[prost(string, optional, tag = "10")]
     node_name: Option<String>,
+    #[prost(bool, optional, tag = "11")]
     host_network: Option<bool>,
+    #[prost(int32, optional, tag = "25")]
     priority: Option<i32>,
-    containers: Option<Vec<Container>>,
-    init_containers: Option<Vec<Container>>,
+    #[prost(message, repeated, tag = "2")]
+    #[serde(deserialize_with = "null_is_default")]
+    containers: Vec<Container>,
+    #[prost(message, repeated, tag = "20")]
+    #[serde(deserialize_with = "null_is_default")]
+    init_containers: Vec<Container>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Deserialize, Message)]
 #[serde(default)]
 struct Container {
+    #[prost(message, optional, tag = "8")]
     resources: Option<Resources>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Deserialize, Message)]
 #[serde(default)]
 struct Resources {
-    limits: Option<BTreeMap<String, IgnoredAny>>,
-    requests: Option<BTreeMap<String, IgnoredAny>>,
+    #[prost(btree_map = "string, message", tag = "1")]
+    #[serde(deserialize_with = "null_is_default")]
+    limits: BTreeMap<String, Skipped>,
+    #[prost(btree_map = "string, message", tag = "2")]
+    #[serde(deserialize_with = "null_is_default")]
+    requests: BTreeMap<String, Skipped>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Deserialize, Message)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PodStatus {
+    #[prost(string, optional, tag = "1")]
     phase: Option<String>,
+    #[prost(string, optional, tag = "6")]
     #[serde(rename = "podIP")]
     pod_ip: Option<String>,
+    #[prost(string, optional, tag = "11")]
     nominated_node_name: Option<String>,
-    conditions: Option<Vec<Condition>>,
+    #[prost(message, repeated, tag = "2")]
+    #[serde(deserialize_with = "null_is_default")]
+    conditions: Vec<Condition>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Deserialize, Message)]
 #[serde(default)]
 struct Condition {
+    #[prost(string, tag = "1")]
     #[serde(rename = "type")]
     kind: String,
+    #[prost(string, tag = "2")]
     status: String,
+    #[prost(string, optional, tag = "5")]
     reason: Option<String>,
+    #[prost(string, optional, tag = "6")]
     message: Option<String>,
 }
 
@@ -102,7 +123,7 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
         has_ip: present(status.pod_ip).is_some(),
         terminal: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
         deleting: metadata.deletion_timestamp.is_some(),
-        schedule_failure: status.conditions.as_deref().and_then(schedule_failure),
+        schedule_failure: schedule_failure(&status.conditions),
     })))
 }
 
@@ -113,10 +134,10 @@ fn schedule_failure(conditions: &[Condition]) -> Option<u64> {
 }
 
 fn resource_names(spec: &PodSpec) -> impl Iterator<Item = &str> {
-    let containers = spec.containers.iter().chain(&spec.init_containers).flatten();
-    containers.filter_map(|container| container.resources.as_ref()).flat_map(|resources| {
-        resources.limits.iter().chain(&resources.requests).flat_map(BTreeMap::keys).map(String::as_str)
-    })
+    let containers = spec.containers.iter().chain(&spec.init_containers);
+    containers
+        .filter_map(|container| container.resources.as_ref())
+        .flat_map(|resources| resources.limits.keys().chain(resources.requests.keys()).map(String::as_str))
 }
 
 #[cfg(test)]

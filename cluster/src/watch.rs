@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1 as core;
@@ -21,7 +22,8 @@ use tokio::sync::mpsc;
 
 use crate::connect::Client;
 use crate::event::{ErrorClass, Event, Kind};
-use crate::object::Guard;
+use crate::object::{Guard, Object};
+use crate::protobuf::{self, Part};
 use crate::{cni, node, pod, sandbox};
 use known::Known;
 
@@ -64,17 +66,37 @@ pub fn watch(client: &Client) -> Watch {
     let gone_eni_config = |name| Some(Event::EniConfigDeleted(name));
     let task = |kind| Task { kind, out: sender.clone() };
     let tasks = vec![
-        (Kind::Node, task(Kind::Node).run(nodes, all.clone(), node::applied, gone_node).boxed()),
-        (Kind::Pod, task(Kind::Pod).run(pods, all.clone(), pod::applied, gone_pod).boxed()),
-        (Kind::CniNode, task(Kind::CniNode).run(cni_nodes, all.clone(), cni::cni_node, gone_cni_node).boxed()),
-        (Kind::EniConfig, task(Kind::EniConfig).run(eni_configs, all, cni::eni_config, gone_eni_config).boxed()),
-        (Kind::AwsNode, task(Kind::AwsNode).run(daemon_sets, aws_node, cni::settings, |_| None).boxed()),
+        (Kind::Node, task(Kind::Node).run(protobuf(nodes, all.clone()), node::applied, gone_node).boxed()),
+        (Kind::Pod, task(Kind::Pod).run(protobuf(pods, all.clone()), pod::applied, gone_pod).boxed()),
+        (Kind::CniNode, task(Kind::CniNode).run(json(cni_nodes, all.clone()), cni::cni_node, gone_cni_node).boxed()),
+        (Kind::EniConfig, task(Kind::EniConfig).run(json(eni_configs, all), cni::eni_config, gone_eni_config).boxed()),
+        (Kind::AwsNode, task(Kind::AwsNode).run(json(daemon_sets, aws_node), cni::settings, |_| None).boxed()),
         (
             Kind::SandboxEvent,
-            task(Kind::SandboxEvent).run(reported, sandbox_events, sandbox::applied, |_| None).boxed(),
+            task(Kind::SandboxEvent).run(json(reported, sandbox_events), sandbox::applied, |_| None).boxed(),
         ),
     ];
     Watch { events, tasks }
+}
+
+/// What a watch says of itself, one event or error after the other.
+type Source<K> = BoxStream<'static, watcher::Result<watcher::Event<Guard<K>>>>;
+
+/// Starts sources in JSON: custom resources come in nothing else.
+fn json<K>(api: Api<Guard<K>>, config: watcher::Config) -> impl Fn() -> Source<K> + Send
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    K::DynamicType: Clone,
+{
+    move || watcher(api.clone(), config.clone()).boxed()
+}
+
+/// Starts sources in protobuf, for the kinds with many objects and changes.
+fn protobuf<S: Part, T: Part>(
+    api: Api<Guard<Object<S, T>>>,
+    config: watcher::Config,
+) -> impl Fn() -> Source<Object<S, T>> + Send {
+    move || protobuf::watcher(api.clone(), config.clone()).boxed()
 }
 
 /// The receiver is gone: nobody wants events any more.
@@ -86,20 +108,16 @@ struct Task {
 }
 
 impl Task {
-    async fn run<K>(
+    async fn run<K: Resource>(
         self,
-        api: Api<Guard<K>>,
-        config: watcher::Config,
+        source: impl Fn() -> Source<K>,
         applied: fn(K) -> Option<Event>,
         gone: fn(Arc<str>) -> Option<Event>,
-    ) where
-        K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
-        K::DynamicType: Clone,
-    {
+    ) {
         let mut backoff = DefaultBackoff::default();
         let mut known = Known::default();
         let mut failing = false;
-        let mut stream = watcher(api.clone(), config.clone()).boxed();
+        let mut stream = source();
         loop {
             let quiet = if failing && !known.listing() { RECOVERED_AFTER } else { Duration::MAX };
             let step = match tokio::time::timeout(quiet, stream.next()).await {
@@ -120,7 +138,7 @@ impl Task {
                 }
                 Ok(Some(Err(error))) => {
                     if must_relist(&error) {
-                        stream = watcher(api.clone(), config.clone()).boxed();
+                        stream = source();
                     }
                     let absent = self.kind.is_optional() && is_not_found(&error);
                     failing = !absent;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures::{StreamExt, stream};
@@ -66,8 +66,12 @@ fn pod(uid: &str) -> Value {
         "spec": {"nodeName": "n1"}, "status": {}})
 }
 
-/// The first list has a and b; the watch then adds c and breaks; the second list lacks a.
-async fn pods(State(fake): State<Fake>, params: Params) -> Response {
+/// The first list has a and b; the watch then adds c and breaks; the second list lacks a. An answer in JSON to who asks for
+/// protobuf only shows that there is none.
+async fn pods(State(fake): State<Fake>, params: Params, headers: HeaderMap) -> Response {
+    if headers.get("accept").is_some_and(|accept| accept.to_str().unwrap().contains("protobuf")) {
+        return list(json!([]));
+    }
     if !is_watch(&params) {
         let odd = json!({"metadata": {"uid": "odd", "name": "odd", "namespace": "default"}, "spec": {"hostNetwork": "maybe"}});
         return match fake.pod_lists.fetch_add(1, Ordering::Relaxed) {

@@ -16,6 +16,10 @@ use narrow::{Passing, narrow};
 /// `pkg/scheduler/schedule_one.go`, `minFeasibleNodesToFind`).
 pub const SAMPLED_FROM: usize = 100;
 
+/// Once so many times the longest answer are found that no other node can beat, the rest is not looked at: a node costs a few cache misses,
+/// and kube-scheduler names the zones in turn (k/k `pkg/scheduler/backend/cache/node_tree.go`, `list`), so that each has its share of those.
+const LOOK_FOR: usize = 2;
+
 /// A pod that kube-scheduler wants to place.
 #[derive(Clone, Debug)]
 pub struct Candidate {
@@ -113,7 +117,7 @@ impl Decision {
 pub struct Answer {
     /// What to reply.
     pub decision: Decision,
-    /// What the named nodes offered, counted.
+    /// What the nodes that were looked at offered, counted.
     pub counts: Counts,
     /// The nodes to claim.
     pub claim: Vec<NodeId>,
@@ -181,12 +185,21 @@ pub fn decide(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&s
         counts.closed(reason, names.len());
         return Answer { decision: Decision::NoneOfMany(reason), counts, claim: Vec::new(), room_elsewhere: false };
     }
-    let offers = offers(snapshot, claims, pod, names, config);
-    let mut passing = Vec::with_capacity(names.len());
-    for (at, offer) in offers.iter().enumerate() {
+    let own = claims.held_by(&pod.claimant.uid);
+    let plenty = config.answer.pods_in_flight;
+    let enough = most_nodes(pod, config).saturating_mul(LOOK_FOR);
+    let (mut offers, mut passing, mut best) = (Vec::with_capacity(names.len()), Vec::with_capacity(names.len()), 0);
+    for (at, name) in names.iter().enumerate() {
+        let offer = offer(snapshot, claims, own, pod, name, config);
         counts.add(offer.room);
-        if !matches!(offer.room, Room::Closed(_)) {
-            passing.push(Passing { at, zone: offer.zone, rank: offer.room.rank(config.answer.pods_in_flight) });
+        offers.push(offer);
+        if offer.room.closed().is_none() {
+            let rank = offer.room.rank(plenty);
+            best += usize::from(rank >= (2, plenty));
+            passing.push(Passing { at, zone: offer.zone, rank });
+        }
+        if best >= enough {
+            break;
         }
     }
     if passing.is_empty() && !names.is_empty() {
@@ -197,7 +210,7 @@ pub fn decide(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&s
         return Answer { decision, counts, claim: Vec::new(), room_elsewhere };
     }
     let free = passing.iter().map(|passing| offers[passing.at].room.free());
-    let keep = answer_len(free, pod.prefers, config);
+    let keep = answer_len(free, most_nodes(pod, config), config);
     let passing = narrow(passing, keep);
     let claim = passing.iter().filter_map(|&at| offers[at].id).collect();
     Answer { decision: Decision::Some(passing), counts, claim, room_elsewhere: false }
@@ -240,11 +253,15 @@ pub(crate) fn nominated_before(view: &NodeView, id: NodeId, claims: &Claims, pod
 }
 
 /// How many nodes to offer: each costs a claim until the pod is seen, so a short supply is spread over the pods in flight.
-fn answer_len(free: impl Iterator<Item = u64>, prefers: bool, config: &Config) -> usize {
+fn answer_len(free: impl Iterator<Item = u64>, most: usize, config: &Config) -> usize {
     let free: u64 = free.fold(0, u64::saturating_add);
     let fair = free / u64::from(config.answer.pods_in_flight);
-    let most = if prefers { config.answer.max_nodes_preferring } else { config.answer.max_nodes };
-    usize::try_from(fair.clamp(1, u64::from(most))).unwrap_or(usize::MAX)
+    usize::try_from(fair).unwrap_or(usize::MAX).clamp(1, most)
+}
+
+fn most_nodes(pod: &Candidate, config: &Config) -> usize {
+    let most = if pod.prefers { config.answer.max_nodes_preferring } else { config.answer.max_nodes };
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 /// Scores 0 to 10 for prioritize: nodes with an IP at once 6 to 10, those that must grow 1 to 5, by free IPs relative to the best.

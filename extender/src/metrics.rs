@@ -169,7 +169,7 @@ impl Metrics {
             Unit::Seconds,
             self.filter_seconds.clone(),
         );
-        to.register("filter_nodes", "Nodes named in filter calls by verdict and reason", self.filter_nodes.clone());
+        to.register("filter_nodes", "Nodes looked at in filter calls by verdict and reason", self.filter_nodes.clone());
         to.register("policy_uses", "Choices made by policy for want of knowledge", self.policy_uses.clone());
         to.register("watch_events", "Events received by kind", self.watch_events.clone());
         to.register("watch_errors", "Watch errors by kind", self.watch_errors.clone());

@@ -11,7 +11,10 @@ const ARROWS: [(&str, &[&str]); 6] = [
     ("headroom-cluster", &["headroom-capacity"]),
     ("headroom-extender", &["headroom-capacity", "headroom-cluster", "headroom-proto"]),
     ("headroom-lab", &["headroom-capacity"]),
-    ("headroom-load-tests", &["headroom-capacity", "headroom-extender", "headroom-lab", "headroom-proto"]),
+    (
+        "headroom-load-tests",
+        &["headroom-capacity", "headroom-cluster", "headroom-extender", "headroom-lab", "headroom-proto"],
+    ),
     ("headroom-proto", &[]),
 ];
 

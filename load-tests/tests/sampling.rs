@@ -40,7 +40,10 @@ async fn pods_find_the_nodes_that_are_not_full() {
         eprintln!("the extender is not ready: {error}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    control_plane.start_scheduler(&scheduler_config(Some(extender.addr), false, PERCENTAGE)).await.unwrap();
+    control_plane
+        .start_scheduler(&scheduler_config(Some(&format!("http://{}/v1", extender.addr)), false, PERCENTAGE))
+        .await
+        .unwrap();
     join(&client, NODES).await.unwrap();
     let arrivals =
         Arrivals { lone: 4, lone_within: Duration::from_secs(30), burst: 40, burst_within: Duration::from_secs(60) };

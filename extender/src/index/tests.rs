@@ -232,3 +232,83 @@ fn custom_networking_names_the_eni_config() {
     world.apply(Event::EniConfigApplied(headroom_cluster::EniConfig { name: "eu-west-1a".into(), subnet }));
     assert_eq!(world.index.eni_config("n1"), Some(("eu-west-1a", Some("subnet-1"))));
 }
+
+/// As [`World::with`], with ipamd at its usual pace.
+fn at_pace(nodes: &[(&str, &str)]) -> World {
+    let index = crate::index::Index::new(crate::config::Evidence::default(), &crate::config::Pool::default());
+    let mut world = World { index, ..World::with(&[]) };
+    world.apply(Event::Synced { kind: Kind::Node, absent: false });
+    for (name, instance_type) in nodes {
+        world.node(node(name, instance_type));
+    }
+    world
+}
+
+fn now_and_growth(world: &mut World) -> (u32, u32) {
+    let slots = world.view("n1").pod_ip;
+    (slots.now, slots.soon + slots.unproven)
+}
+
+#[test]
+fn a_pool_grows_by_an_eni_a_step_and_growth_is_promised_one_step_ahead() {
+    let mut world = at_pace(&[("n1", "c5.xlarge")]);
+    assert_eq!(now_and_growth(&mut world), (0, 14));
+    world.now = world.index.next_change().unwrap();
+    assert_eq!(now_and_growth(&mut world), (14, 14));
+    for pod in 0..14 {
+        world.pod(waiting(&format!("pod-{pod}"), "n1"));
+    }
+    assert_eq!(now_and_growth(&mut world), (0, 14), "of what comes next, these take nothing");
+    for pod in 14..28 {
+        world.pod(waiting(&format!("pod-{pod}"), "n1"));
+    }
+    assert_eq!((now_and_growth(&mut world), world.view("n1").pod_ip.reason), ((0, 0), Reason::PoolGrowing));
+    for pod in 0..28 {
+        world.pod(running(&format!("pod-{pod}"), "n1"));
+    }
+    assert_eq!(now_and_growth(&mut world), (0, 14), "they prove what they hold");
+    world.wait(20);
+    assert_eq!(now_and_growth(&mut world), (14, 14));
+}
+
+#[test]
+fn a_node_that_is_not_ready_or_cordoned_does_not_grow() {
+    let mut world = at_pace(&[]);
+    world.node(Node { ready: false, ..node("n1", "c5.xlarge") });
+    world.wait(60);
+    assert_eq!(now_and_growth(&mut world), (0, 0));
+    world.node(node("n1", "c5.xlarge"));
+    assert_eq!(now_and_growth(&mut world), (0, 14), "from now on");
+    world.wait(19);
+    assert_eq!(now_and_growth(&mut world).0, 0);
+    world.node(Node { unschedulable: true, ..node("n1", "c5.xlarge") });
+    world.wait(60);
+    assert_eq!(now_and_growth(&mut world), (0, 0));
+}
+
+#[test]
+fn a_failed_add_takes_back_what_was_assumed() {
+    let mut world = at_pace(&[("n1", "c5.xlarge")]);
+    world.pod(running("a", "n1"));
+    world.snapshot();
+    world.wait(20);
+    assert_eq!(now_and_growth(&mut world).0, 14);
+    world.pod(waiting("b", "n1"));
+    world.no_ip("b");
+    world.snapshot();
+    world.gone("b");
+    assert_eq!(now_and_growth(&mut world), (0, 14));
+}
+
+#[test]
+fn a_status_update_of_a_running_pod_is_no_release() {
+    let mut world = at_pace(&[("n1", "t3.small")]);
+    for pod in ["a", "b", "c"] {
+        world.pod(running(pod, "n1"));
+    }
+    world.snapshot();
+    world.wait(20);
+    assert_eq!(now_and_growth(&mut world), (3, 3));
+    world.pod(Pod { resource_version: 7, ..running("a", "n1") });
+    assert_eq!(now_and_growth(&mut world), (3, 3));
+}

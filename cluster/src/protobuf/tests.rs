@@ -1,0 +1,72 @@
+//! The same object in both encodings. `golden` has a Pod and a Node in JSON and as upstream's Go types write them in protobuf
+//! (`load-tests/control-plane/cmd/encode`).
+
+use bytes::Bytes;
+
+use super::message::{object, open};
+use crate::event::Event;
+use crate::object::Guard;
+use crate::{node, pod};
+
+const POD_JSON: &str = include_str!("golden/pod.json");
+const POD: &[u8] = include_bytes!("golden/pod.pb");
+const NODE_JSON: &str = include_str!("golden/node.json");
+const NODE: &[u8] = include_bytes!("golden/node.pb");
+
+fn pod_of(envelope: &[u8]) -> Guard<pod::RawPod> {
+    object(open(&Bytes::copy_from_slice(envelope)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_pod_is_the_same_in_both_encodings() {
+    let event = pod::applied(pod_of(POD).0.unwrap());
+    assert_eq!(event, pod::applied(serde_json::from_str(POD_JSON).unwrap()));
+    let Some(Event::PodApplied(pod)) = event else { panic!("{event:?}") };
+    assert!(pod.terminal && pod.has_ip && pod.deleting && pod.schedule_failure.is_some());
+    assert_eq!((pod.priority, pod.resource_version, pod.nominated_node.as_deref()), (-7, 4711, Some("n2")));
+}
+
+#[test]
+fn a_node_is_the_same_in_both_encodings() {
+    let raw = open(&Bytes::from_static(NODE)).unwrap();
+    let event = node::applied(object(raw).unwrap().0.unwrap());
+    assert_eq!(event, node::applied(serde_json::from_str(NODE_JSON).unwrap()));
+    let Some(Event::NodeApplied(node)) = event else { panic!("{event:?}") };
+    assert!(node.unschedulable && node.ready && node.trunk_label);
+    assert_eq!((node.max_pods, node.pod_enis, node.windows_ips), (58, Some(18), Some(14)));
+}
+
+/// Go writes what is empty; in JSON it is missing.
+#[test]
+fn an_empty_string_is_none() {
+    let node = include_bytes!("golden/bare.pb");
+    let event = node::applied(object(open(&Bytes::from_static(node)).unwrap()).unwrap().0.unwrap());
+    assert_eq!(event, node::applied(serde_json::from_str(include_str!("golden/bare.json")).unwrap()));
+    let Some(Event::NodeApplied(node)) = event else { panic!("{event:?}") };
+    assert_eq!(node.provider_id, None);
+}
+
+/// Go lets a string pass that is not UTF-8.
+#[test]
+fn a_wrong_object_still_says_which_one_it_is() {
+    let at = POD.windows(12).position(|part| part == b"Unschedulabl").unwrap();
+    let mut broken = POD.to_vec();
+    broken[at] = 0xff;
+    let invalid = pod_of(&broken).0.unwrap_err();
+    assert_eq!(
+        (invalid.metadata.namespace.as_deref(), invalid.metadata.name.as_deref()),
+        (Some("shop"), Some("web-0"))
+    );
+    assert!(invalid.error.contains("invalid string value"), "{}", invalid.error);
+}
+
+#[test]
+fn what_is_cut_off_or_not_protobuf_is_an_error() {
+    assert!(open(&Bytes::from_static(POD_JSON.as_bytes())).unwrap_err().to_string().contains("does not begin with"));
+    // After the object come two empty fields, of two bytes each.
+    for len in 0..POD.len() - 4 {
+        let cut = open(&Bytes::copy_from_slice(&POD[..len])).and_then(object::<pod::PodSpec, pod::PodStatus>);
+        // Cut off before the object it is an object without a name.
+        assert!(cut.is_err() || cut.is_ok_and(|pod| pod.0.is_ok_and(|pod| pod::applied(pod).is_none())), "{len}");
+    }
+}
