@@ -231,7 +231,7 @@ fn open(f: &mut fmt::Formatter<'_>, reports: &[OpenReport]) -> fmt::Result {
 
 fn memory(f: &mut fmt::Formatter<'_>, loads: &[LoadReport]) -> fmt::Result {
     f.write_str("\n## Memory of headroom-extender\n\n")?;
-    f.write_str("Resident memory when the first lists are complete, after the calls above, and at most (`VmRSS`, `VmHWM`), in MiB.\n\n")?;
+    f.write_str("Resident memory when the first lists are complete, after the calls above, and at most (`VmRSS`, `VmHWM`), in MiB. The objects come as JSON; a real API server sends nodes and pods in protobuf.\n\n")?;
     f.write_str("| nodes | pods | ready after | loaded | peak until then | after the calls | peak |\n")?;
     f.write_str("|---:|---:|---:|---:|---:|---:|---:|\n")?;
     let mib = |kib: u64| kib.div_ceil(1024);
