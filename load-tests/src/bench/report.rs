@@ -135,7 +135,7 @@ impl fmt::Display for Report {
 
 const INTRODUCTION: &str = "\
 All processes run on loopback and take turns in one run, so that what else the machine does hits all of them alike: read the ratios,
-not the microseconds. `floor` finds every name in the request and sends the first of them back, as many as Headroom answers with, and
+not the microseconds. `floor` finds as many names in the request as Headroom answers with, sends them back, and
 decides nothing. `plain-go` is an extender on upstream's Go types that passes every node.
 
 ";

@@ -77,6 +77,9 @@ impl fmt::Display for Peer {
     }
 }
 
+/// A little more than the default of `pool.step_ms`.
+const SETTLED_AFTER: Duration = Duration::from_secs(22);
+
 /// A peer that is ready for kube-scheduler.
 #[derive(Debug)]
 pub struct Running {
@@ -114,6 +117,10 @@ impl Peer {
         process
             .wait(READY_WITHIN, async || if is_headroom { ready(admin).await } else { connects(listen).await })
             .await?;
+        if is_headroom {
+            // Until then it takes no node's pool for grown, as nobody would measure a scheduler in its first seconds.
+            tokio::time::sleep(SETTLED_AFTER).await;
+        }
         let prioritize = matches!(self, Peer::Headroom { prioritize: true, .. });
         let path = match self {
             Peer::Floor { max_names: Some(most) } => format!("keep/{most}"),
