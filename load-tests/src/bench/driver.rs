@@ -1,5 +1,6 @@
 //! The serial driver as a child process: kube-scheduler's own client, from `control-plane/cmd/serial-driver`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::fixture;
+use super::fixture::{self, Wish};
 
 /// A number of calls to one extender, one after the other.
 #[derive(Clone, Debug, Serialize)]
@@ -18,6 +19,8 @@ pub struct Block {
     pub url_prefix: String,
     /// Clients of different names have connections of their own.
     pub client: &'static str,
+    /// Which pod is asked about.
+    pub pod: Wish,
     /// The names are taken from so many nodes, where the last call ended.
     pub cluster: u32,
     /// Names per call.
@@ -63,7 +66,8 @@ impl Driver {
         let (orders, results) = orders.zip(results).context("the serial driver has no pipes")?;
         let mut driver = Driver { _child: child, orders, results: BufReader::new(results).lines() };
         let names: Vec<String> = (0..nodes).map(fixture::node_name).collect();
-        driver.ask(&json!({"setup": {"nodes": names, "pod": fixture::pending_pod()}})).await?;
+        let pods: BTreeMap<_, _> = Wish::ALL.map(|wish| (wish.label(), fixture::pending_pod(wish))).into();
+        driver.ask(&json!({"setup": {"nodes": names, "pods": pods}})).await?;
         Ok(driver)
     }
 

@@ -1,6 +1,7 @@
 //! A cluster on paper: EKS nodes and Deployment pods as kube-apiserver would send them, as many as wanted, each a function of
 //! its number.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Addresses that an m5.4xlarge has for pods: 8 ENIs of 30, less their primary ones.
@@ -96,15 +97,44 @@ pub enum Stage {
     Running,
 }
 
+/// What a pod that is asked about says of where it wants to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wish {
+    /// Nothing: the extender answers briefly.
+    Plain,
+    /// It would rather be spread over the zones, which kube-scheduler weighs among the nodes that it gets back.
+    Preferring,
+}
+
+impl Wish {
+    /// Both.
+    pub const ALL: [Wish; 2] = [Wish::Plain, Wish::Preferring];
+
+    /// Its name in reports and for the serial driver.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Wish::Plain => "plain",
+            Wish::Preferring => "preferring",
+        }
+    }
+}
+
 /// The pod that kube-scheduler asks about: as it comes out of its informer, which drops managedFields.
 #[must_use]
-pub fn pending_pod() -> Value {
+pub fn pending_pod(wish: Wish) -> Value {
     let text =
         fill(include_str!("fixture/pod.json"), &[("@NAME@", "checkout-api-6d9c5b7f4d-pending"), ("@VERSION@", "7")]);
     let mut pod = parse(&text);
     staged(&mut pod, Stage::Pending);
     if let Some(metadata) = pod["metadata"].as_object_mut() {
         metadata.remove("managedFields");
+    }
+    if wish == Wish::Plain
+        && let Some(spec) = pod["spec"].as_object_mut()
+    {
+        spec.remove("topologySpreadConstraints");
     }
     pod
 }
@@ -183,10 +213,14 @@ mod tests {
 
     #[test]
     fn the_pod_of_a_call_is_as_large_as_one_of_a_real_deployment() {
-        let pod = pending_pod();
-        assert!((2000..4000).contains(&pod.to_string().len()), "{} bytes", pod.to_string().len());
-        let pod: Pod = serde_json::from_value(pod).unwrap();
-        assert!(pod.spec.unwrap().node_name.is_none() && pod.metadata.managed_fields.is_none());
+        for wish in Wish::ALL {
+            let pod = pending_pod(wish);
+            assert!((2000..4000).contains(&pod.to_string().len()), "{} bytes", pod.to_string().len());
+            let pod: Pod = serde_json::from_value(pod).unwrap();
+            let spec = pod.spec.unwrap();
+            assert!(spec.node_name.is_none() && pod.metadata.managed_fields.is_none());
+            assert_eq!(spec.topology_spread_constraints.is_some(), wish == Wish::Preferring);
+        }
     }
 
     #[test]

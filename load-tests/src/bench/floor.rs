@@ -47,20 +47,22 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     Ok(response)
 }
 
-/// The answer that passes the first `keep` names of a request in the form that kube-scheduler's encoder gives it. Every name is
-/// found, as whoever chooses among them must; none is read.
+/// The answer that passes the first `keep` names of a request in the form that kube-scheduler's encoder gives it. The names
+/// after them are not looked at: whatever looks at them does so to decide.
 fn spliced(body: &[u8], keep: usize) -> Option<Vec<u8>> {
     // Within a JSON string the quotes would be escaped, so that these bytes are the key.
     const KEY: &[u8] = br#""NodeNames":["#;
     const HEAD: &[u8] = br#"{"Nodes":null,"NodeNames":["#;
     const TAIL: &[u8] = br#"],"FailedNodes":{},"FailedAndUnresolvableNodes":{},"Error":""}"#;
     let names = body.get(memchr::memmem::find(body, KEY)? + KEY.len()..)?;
-    // Node names need no escapes: every second quote ends one.
-    let ends: Vec<usize> =
-        memchr::memchr_iter(b'"', names.split(|byte| *byte == b']').next()?).skip(1).step_by(2).collect();
-    let kept = match ends.get(keep.min(ends.len()).saturating_sub(1)) {
-        Some(end) if keep > 0 => names.get(..=*end)?,
-        _ => &[],
+    // Node names need no escapes: every second quote ends one. NodeNames is the last key, so the last bracket ends the list.
+    let mut ends = memchr::memchr_iter(b'"', names).skip(1).step_by(2);
+    let kept = match keep.checked_sub(1) {
+        None => &[],
+        Some(last) => match ends.nth(last) {
+            Some(end) => names.get(..=end)?,
+            None => names.get(..memchr::memrchr(b']', names)?)?,
+        },
     };
     Some([HEAD, kept, TAIL].concat())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::driver::{Block, Driver};
+use super::fixture::Wish;
 use super::target::Headroom;
 
 /// Within the 90 s after which kube-scheduler's client itself closes a connection (Go `net/http`, `DefaultTransport`).
@@ -32,7 +33,9 @@ pub async fn measure(driver: &Path, headroom: &Headroom) -> anyhow::Result<Conne
     let mut call = async |client, first_pod| -> anyhow::Result<u64> {
         let before = headroom.connections().await?;
         let url_prefix = format!("http://{}/v1", headroom.addr);
-        driver.run(&Block { url_prefix, client, cluster: nodes, names: 1, calls: 1, first_pod }).await?;
+        driver
+            .run(&Block { url_prefix, client, pod: Wish::Plain, cluster: nodes, names: 1, calls: 1, first_pod })
+            .await?;
         Ok(headroom.connections().await? - before)
     };
     let started = Instant::now();

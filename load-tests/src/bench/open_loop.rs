@@ -17,7 +17,7 @@ use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::fixture;
+use super::fixture::{self, Wish};
 use super::latency::Latencies;
 use super::schedule::{Arrivals, Took, schedule};
 
@@ -142,7 +142,7 @@ struct Template {
 impl Template {
     fn new(names: u32) -> Template {
         let names: Vec<String> = (0..names).map(fixture::node_name).collect();
-        let (pod, names) = (fixture::pending_pod(), serde_json::Value::from(names));
+        let (pod, names) = (fixture::pending_pod(Wish::Plain), serde_json::Value::from(names));
         // In the order of kube-scheduler's encoder.
         let body = format!(r#"{{"Pod":{pod},"Nodes":null,"NodeNames":{names}}}"#);
         let (before, after) = body.split_once("@UID@").expect("the fixture's pod has @UID@ for its UID");

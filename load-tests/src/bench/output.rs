@@ -48,8 +48,12 @@ fn hdr_log(report: &Report) -> anyhow::Result<Vec<u8>> {
 /// Tags may hold neither blanks nor commas.
 fn tagged(report: &Report) -> impl Iterator<Item = (String, &Latencies)> {
     let rows = report.rows.iter().flat_map(|row @ RowReport { row: of, .. }| {
-        Target::ALL
-            .map(|target| (format!("serial/{}/{}/{}", of.nodes, of.names, target.label()), &row.of(target).latencies))
+        Target::ALL.map(|target| {
+            (
+                format!("serial/{}/{}/{}/{}", of.nodes, of.names, of.pod.label(), target.label()),
+                &row.of(target).latencies,
+            )
+        })
     });
     let churn = ["without-events", "with-events"].into_iter().zip(&report.churn.measured);
     let churn = churn.map(|(label, measured)| (format!("churn/{label}"), &measured.latencies));
@@ -80,7 +84,7 @@ mod tests {
             .filter_map(|entry| if let LogEntry::Interval(interval) = entry.unwrap() { Some(interval) } else { None })
             .collect();
         assert_eq!(intervals.len(), 7);
-        assert_eq!(intervals[1].tag().unwrap().as_str(), "serial/5000/500/headroom");
+        assert_eq!(intervals[1].tag().unwrap().as_str(), "serial/5000/500/plain/headroom");
         // In milliseconds with three digits after the point.
         assert!((intervals[1].max() - 0.66).abs() < 0.001, "{}", intervals[1].max());
     }

@@ -135,7 +135,7 @@ impl fmt::Display for Report {
 
 const INTRODUCTION: &str = "\
 All processes run on loopback and take turns in one run, so that what else the machine does hits all of them alike: read the ratios,
-not the microseconds. `floor` finds every name in the request and sends the first of them back, as many as Headroom answers with, and
+not the microseconds. `floor` finds as many names in the request as Headroom answers with, sends them back, and
 decides nothing. `plain-go` is an extender on upstream's Go types that passes every node.
 
 ";
@@ -144,19 +144,22 @@ fn serial(f: &mut fmt::Formatter<'_>, rows: &[RowReport]) -> fmt::Result {
     f.write_str("## Serial calls, as kube-scheduler makes them\n\n")?;
     f.write_str(
         "kube-scheduler's own client (`scheduler.NewHTTPExtender`), one call after the other, each for another pod. \
-        A ratio of rounds is the middle of the ratios of each round's medians, with their quartiles.\n\n",
+        A preferring pod has a soft topology spread constraint, and gets longer answers for it. A ratio of rounds is the middle of the ratios of each round's medians, with their quartiles.\n\n",
     )?;
     f.write_str(
-        "| nodes | names | Headroom ÷ floor, p50 | p99 | rounds | Headroom ÷ plain-go, p50 | p99 | rounds |\n",
+        "| nodes | names | pod | Headroom ÷ floor, p50 | p99 | rounds | Headroom ÷ plain-go, p50 | p99 | rounds |\n",
     )?;
-    f.write_str("|---:|---:|---:|---:|---|---:|---:|---|\n")?;
+    f.write_str("|---:|---:|---|---:|---:|---|---:|---:|---|\n")?;
     for report in rows {
-        let Row { nodes, names, .. } = report.row;
+        let Row { pod, nodes, names, .. } = report.row;
         let [floor, go] = [Target::Floor, Target::PlainGo].map(|target| ratio(&report.headroom_over(target)));
-        writeln!(f, "| {nodes} | {names} | {floor} | {go} |")?;
+        writeln!(f, "| {nodes} | {names} | {} | {floor} | {go} |", pod.label())?;
     }
     f.write_str("\n![Percentiles of serial calls](calls-serial.svg)\n\n")?;
-    writeln!(f, "| nodes | names | extender | names back | {QUANTILES_HEAD}\n|---:|---:|---|---:|{QUANTILES_RULE}")?;
+    writeln!(
+        f,
+        "| nodes | names | pod | extender | names back | {QUANTILES_HEAD}\n|---:|---:|---|---|---:|{QUANTILES_RULE}"
+    )?;
     for report in rows {
         for target in Target::ALL {
             let Measured { latencies, names_back } = report.of(target);
@@ -165,8 +168,14 @@ fn serial(f: &mut fmt::Formatter<'_>, rows: &[RowReport]) -> fmt::Result {
                 Some((shortest, longest)) => format!("{shortest} to {longest}"),
                 None => String::new(),
             };
-            let Row { nodes, names, .. } = report.row;
-            writeln!(f, "| {nodes} | {names} | {} | {back} | {}", target.label(), quantiles(latencies))?;
+            let Row { pod, nodes, names, .. } = report.row;
+            writeln!(
+                f,
+                "| {nodes} | {names} | {} | {} | {back} | {}",
+                pod.label(),
+                target.label(),
+                quantiles(latencies)
+            )?;
         }
     }
     Ok(())
@@ -222,7 +231,7 @@ fn open(f: &mut fmt::Formatter<'_>, reports: &[OpenReport]) -> fmt::Result {
 
 fn memory(f: &mut fmt::Formatter<'_>, loads: &[LoadReport]) -> fmt::Result {
     f.write_str("\n## Memory of headroom-extender\n\n")?;
-    f.write_str("Resident memory when the first lists are complete, after the calls above, and at most (`VmRSS`, `VmHWM`), in MiB.\n\n")?;
+    f.write_str("Resident memory when the first lists are complete, after the calls above, and at most (`VmRSS`, `VmHWM`), in MiB. The objects come as JSON; a real API server sends nodes and pods in protobuf.\n\n")?;
     f.write_str("| nodes | pods | ready after | loaded | peak until then | after the calls | peak |\n")?;
     f.write_str("|---:|---:|---:|---:|---:|---:|---:|\n")?;
     let mib = |kib: u64| kib.div_ceil(1024);

@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
+use anyhow::bail;
+
 use super::churn::{self, Churn};
 use super::driver::{Block, Driver, Outcome};
+use super::fixture::Wish;
 use super::latency::Latencies;
 use super::open_loop::{self, Load};
 use super::target::{Headroom, Peer};
@@ -43,6 +46,8 @@ impl Target {
 /// What to measure in one row of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// The pod that is asked about.
+    pub pod: Wish,
     /// Nodes of the cluster.
     pub nodes: u32,
     /// Of them in one call.
@@ -94,7 +99,7 @@ impl Serial {
     /// When a call fails.
     pub async fn row(&mut self, row: Row, headroom: &Headroom) -> anyhow::Result<[Measured; 3]> {
         let mut measured: [Measured; 3] = Default::default();
-        self.keep = self.headroom(row, headroom, 1).await?.longest;
+        self.probe(row, headroom).await?;
         for round in 0..=row.rounds {
             for turn in 0..Target::ALL.len() {
                 let at = (turn + round as usize) % Target::ALL.len();
@@ -110,6 +115,7 @@ impl Serial {
                 }
             }
         }
+        self.even(&measured[Target::Headroom as usize])?;
         Ok(measured)
     }
 
@@ -122,6 +128,7 @@ impl Serial {
         let mut churn = Churn::new(headroom.api.clone(), CHURN_PER_SEC);
         let mut measured: [Measured; 2] = Default::default();
         let mut events = 0;
+        self.probe(row, headroom).await?;
         for round in 0..=row.rounds {
             for turn in 0..2_u32 {
                 let with = (turn + round) % 2 == 1;
@@ -137,7 +144,27 @@ impl Serial {
                 }
             }
         }
+        for of in &measured {
+            self.even(of)?;
+        }
         Ok((measured, events))
+    }
+
+    /// Finds out how long Headroom's answers are, so that the floor's can be as long.
+    async fn probe(&mut self, row: Row, headroom: &Headroom) -> anyhow::Result<()> {
+        self.keep = self.headroom(row, headroom, 1).await?.longest;
+        Ok(())
+    }
+
+    /// Short answers are cheaper: a comparison holds only while all of Headroom's are as long as the floor's.
+    fn even(&self, headroom: &Measured) -> anyhow::Result<()> {
+        match headroom.names_back {
+            Some((shortest, longest)) if (shortest, longest) != (self.keep, self.keep) => bail!(
+                "Headroom answered with {shortest} to {longest} names instead of {}: nodes filled up within a block, make it shorter",
+                self.keep
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Calls Headroom, and ends the claims of the pods that were asked about: no node may fill up from one block to the next.
@@ -158,6 +185,8 @@ impl Serial {
         load: Load,
         headroom: &Headroom,
     ) -> anyhow::Result<open_loop::Outcome> {
+        let nodes = headroom.api.fixture().size().nodes;
+        self.probe(Row { pod: Wish::Plain, nodes, names: load.names, block: 1, rounds: 1 }, headroom).await?;
         let first_pod = self.next_pod;
         self.next_pod += load.calls as u64;
         let (addr, path) = self.address(target, headroom);
@@ -185,7 +214,8 @@ impl Serial {
     ) -> anyhow::Result<(Outcome, std::ops::Range<u64>)> {
         let first_pod = self.next_pod;
         self.next_pod += calls;
-        let block = Block { url_prefix, client: CLIENT, cluster: row.nodes, names: row.names, calls, first_pod };
+        let block =
+            Block { url_prefix, client: CLIENT, pod: row.pod, cluster: row.nodes, names: row.names, calls, first_pod };
         Ok((self.driver.run(&block).await?, first_pod..self.next_pod))
     }
 }

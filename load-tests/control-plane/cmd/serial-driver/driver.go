@@ -20,6 +20,8 @@ type block struct {
 	URLPrefix string `json:"url_prefix"`
 	// Client tells apart clients, and so connections, to one URL.
 	Client string `json:"client"`
+	// Pod of the setup.
+	Pod string `json:"pod"`
 	// Cluster size: the names are taken from so many nodes.
 	Cluster int `json:"cluster"`
 	// Names per call.
@@ -41,7 +43,7 @@ type result struct {
 
 type driver struct {
 	nodes   []fwk.NodeInfo
-	pod     *v1.Pod
+	pods    map[string]*v1.Pod
 	clients map[clientKey]*client
 }
 
@@ -54,8 +56,8 @@ type client struct {
 }
 
 func newDriver(s setup) (*driver, error) {
-	if s.Pod == nil || len(s.Nodes) == 0 {
-		return nil, errors.New("setup: needs nodes and a pod")
+	if len(s.Pods) == 0 || len(s.Nodes) == 0 {
+		return nil, errors.New("setup: needs nodes and pods")
 	}
 	nodes := make([]fwk.NodeInfo, 0, len(s.Nodes))
 	for _, name := range s.Nodes {
@@ -63,12 +65,16 @@ func newDriver(s setup) (*driver, error) {
 		info.SetNode(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
 		nodes = append(nodes, info)
 	}
-	return &driver{nodes: nodes, pod: s.Pod, clients: map[clientKey]*client{}}, nil
+	return &driver{nodes: nodes, pods: s.Pods, clients: map[clientKey]*client{}}, nil
 }
 
 func (d *driver) run(b block) (*result, error) {
 	if b.Names < 1 || b.Names > b.Cluster || b.Cluster > len(d.nodes) || b.Calls < 1 {
 		return nil, fmt.Errorf("block: %d calls with %d names of %d nodes, of %d in the setup", b.Calls, b.Names, b.Cluster, len(d.nodes))
+	}
+	called := d.pods[b.Pod]
+	if called == nil {
+		return nil, fmt.Errorf("block: no pod %q in the setup", b.Pod)
 	}
 	c, err := d.client(b)
 	if err != nil {
@@ -76,7 +82,7 @@ func (d *driver) run(b block) (*result, error) {
 	}
 	r := &result{Nanos: make([]int64, 0, b.Calls), Shortest: b.Names}
 	for i := range b.Calls {
-		pod := d.pod.DeepCopy()
+		pod := called.DeepCopy()
 		pod.UID = podUID(b.FirstPod + uint64(i))
 		nodes := window(d.nodes[:b.Cluster], c.start, b.Names)
 		c.start = (c.start + b.Names) % b.Cluster

@@ -34,8 +34,8 @@ func TestABlockCallsAsKubeSchedulerDoes(t *testing.T) {
 	var asked []extenderv1.ExtenderArgs
 	var connections int
 	server := extender(t, &asked, &connections)
-	order := `{"setup":{"nodes":["a","b","c","d","e"],"pod":{"metadata":{"name":"web"}}}}
-{"block":{"url_prefix":"` + server.URL + `/v1","cluster":4,"names":3,"calls":2,"first_pod":255}}`
+	order := `{"setup":{"nodes":["a","b","c","d","e"],"pods":{"web":{"metadata":{"name":"web"}}}}}
+{"block":{"url_prefix":"` + server.URL + `/v1","pod":"web","cluster":4,"names":3,"calls":2,"first_pod":255}}`
 	var out strings.Builder
 	if err := run(strings.NewReader(order), &out); err != nil {
 		t.Fatal(err)
@@ -65,8 +65,9 @@ func TestABlockCallsAsKubeSchedulerDoes(t *testing.T) {
 func TestAnOrderThatCannotBeDoneIsAnError(t *testing.T) {
 	for order, want := range map[string]string{
 		`{"block":{"calls":1}}`: "neither a setup nor",
-		`{"setup":{}}`:          "needs nodes and a pod",
-		`{"setup":{"nodes":["a"],"pod":{}}} {"block":{"cluster":1,"names":2,"calls":1}}`: "2 names of 1 nodes",
+		`{"setup":{}}`:          "needs nodes and pods",
+		`{"setup":{"nodes":["a"],"pods":{"web":{}}}} {"block":{"cluster":1,"names":2,"calls":1}}`:            "2 names of 1 nodes",
+		`{"setup":{"nodes":["a"],"pods":{"web":{}}}} {"block":{"cluster":1,"names":1,"calls":1,"pod":"db"}}`: `no pod "db"`,
 		`{`: "order on stdin",
 	} {
 		if err := run(strings.NewReader(order), &strings.Builder{}); err == nil || !strings.Contains(err.Error(), want) {

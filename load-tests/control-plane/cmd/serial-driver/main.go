@@ -25,8 +25,8 @@ type order struct {
 type setup struct {
 	// Nodes of the largest cluster; a smaller one is a prefix of it.
 	Nodes []string `json:"nodes"`
-	// Pod that is scheduled, each time under another UID.
-	Pod *v1.Pod `json:"pod"`
+	// Pods that are scheduled, by what a block calls them; each time under another UID.
+	Pods map[string]*v1.Pod `json:"pods"`
 }
 
 func main() {
