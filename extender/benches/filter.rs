@@ -37,6 +37,7 @@ fn node(at: usize, instance_type: &str) -> Node {
         pod_enis: None,
         windows_ips: None,
         unschedulable: false,
+        ready: true,
         trunk_label: false,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
@@ -64,7 +65,7 @@ fn running(at: usize, nth: usize) -> Pod {
 /// A cluster whose nodes all have room, or are all full.
 fn core(nodes: usize, full: bool) -> Core {
     let config = Config::default();
-    let mut index = Index::new(config.evidence.clone());
+    let mut index = Index::new(config.evidence.clone(), &config.pool);
     for kind in Kind::ALL {
         index.apply(Event::Synced { kind, absent: false }, NOW);
     }
