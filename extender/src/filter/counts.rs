@@ -50,10 +50,4 @@ impl Counts {
     pub fn by_policy(&self, reason: Reason) -> u32 {
         self.unknown[reason as usize] + self.never[reason as usize]
     }
-
-    /// Whether no node needed a look.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Counts::default()
-    }
 }
