@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures Headroom beside its peers and writes reports.
 # usage: scripts/bench.sh calls|pods|burst [DIR]
-#   calls  one call, beside a plain Go extender and a byte-splicing floor: 3 minutes once it is built
-#   pods   pods/s, placement and a cluster that is 95 % full, under the real kube-scheduler: 20 minutes
+#   calls  one call, beside a plain Go extender and a byte-splicing floor: 5 minutes once it is built
+#   pods   pods/s, placement and a cluster that is 95 % full, under the real kube-scheduler: 25 minutes
 #   burst  10,000 pods for 9,600 IPs on 1,000 nodes, under the real kube-scheduler: 8 minutes; prints its table
 #   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls or .../pods; docs/benchmarks has one of each
 # Leave the machine alone meanwhile: everything shares its CPUs. Binaries are built into $HEADROOM_CACHE (default ~/.cache/headroom);
@@ -45,9 +45,10 @@ if [ "$what" = burst ]; then
 fi
 mkdir -p "$out"
 rm -f "$out"/*.json
-"$bench" throughput --nodes 100 --rounds 2 --out "$out/throughput-100.json"
-"$bench" throughput --nodes 1000 --rounds 2 --out "$out/throughput-1000.json"
-"$bench" throughput --nodes 5000 --rounds 3 --out "$out/throughput-5000.json"
+peers=none,plain,floor,floor:50,headroom
+"$bench" throughput --nodes 100 --rounds 2 --peers $peers --out "$out/throughput-100.json"
+"$bench" throughput --nodes 1000 --rounds 3 --peers $peers --out "$out/throughput-1000.json"
+"$bench" throughput --nodes 5000 --rounds 4 --peers $peers --out "$out/throughput-5000.json"
 # The same with longer and shorter answers.
 "$bench" throughput --nodes 5000 --rounds 1 --out "$out/throughput-5000-k.json" \
     --peers none,floor:50,headroom:10,headroom:25,headroom:50,headroom:100,headroom:200,headroom:500,headroom+prioritize

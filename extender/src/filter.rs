@@ -20,6 +20,9 @@ pub const SAMPLED_FROM: usize = 100;
 /// and kube-scheduler names the zones in turn (k/k `pkg/scheduler/backend/cache/node_tree.go`, `list`), so that each has its share of those.
 const LOOK_FOR: usize = 2;
 
+/// Names that are looked up together.
+const LOOK_UP: usize = 32;
+
 /// A pod that kube-scheduler wants to place.
 #[derive(Clone, Debug)]
 pub struct Candidate {
@@ -189,15 +192,18 @@ pub fn decide(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&s
     let plenty = config.answer.pods_in_flight;
     let enough = most_nodes(pod, config).saturating_mul(LOOK_FOR);
     let (mut offers, mut passing, mut best) = (Vec::with_capacity(names.len()), Vec::with_capacity(names.len()), 0);
-    for (at, name) in names.iter().enumerate() {
-        let offer = offer(snapshot, claims, own, pod, name, config);
-        counts.add(offer.room);
-        offers.push(offer);
-        if offer.room.closed().is_none() {
-            let rank = offer.room.rank(plenty);
-            best += usize::from(rank >= (2, plenty));
-            passing.push(Passing { at, zone: offer.zone, rank });
-        }
+    let mut found = Vec::with_capacity(names.len().min(LOOK_UP));
+    let asked = Asked { snapshot, claims, own, pod, config };
+    for names in names.chunks(LOOK_UP) {
+        asked.offers(names, &mut found, |offer| {
+            counts.add(offer.room);
+            if offer.room.closed().is_none() {
+                let rank = offer.room.rank(plenty);
+                best += usize::from(rank >= (2, plenty));
+                passing.push(Passing { at: offers.len(), zone: offer.zone, rank });
+            }
+            offers.push(offer);
+        });
         if best >= enough {
             break;
         }
@@ -219,26 +225,50 @@ pub fn decide(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&s
 /// What each of `names` offers, in their order.
 #[must_use]
 pub fn offers(snapshot: &Snapshot, claims: &Claims, pod: &Candidate, names: &[&str], config: &Config) -> Vec<Offer> {
-    let own = claims.held_by(&pod.claimant.uid);
-    names.iter().map(|name| offer(snapshot, claims, own, pod, name, config)).collect()
+    let asked = Asked { snapshot, claims, own: claims.held_by(&pod.claimant.uid), pod, config };
+    let (mut ids, mut offers) = (Vec::new(), Vec::with_capacity(names.len()));
+    asked.offers(names, &mut ids, |offer| offers.push(offer));
+    offers
 }
 
-fn offer(snapshot: &Snapshot, claims: &Claims, own: &[NodeId], pod: &Candidate, name: &str, config: &Config) -> Offer {
-    let demand = pod.claimant.demand;
-    let Some((id, view)) = snapshot.nodes.find(name) else {
-        let room = match config.failure.on_unknown_node {
-            OnUnknown::Pass => Room::Open(Some(Reason::UnknownNode)),
-            OnUnknown::Reject => Room::Closed(Reason::UnknownNode),
+/// What a request is decided by, but for the names.
+struct Asked<'a> {
+    snapshot: &'a Snapshot,
+    claims: &'a Claims,
+    /// The nodes that the pod itself has claims on.
+    own: &'a [NodeId],
+    pod: &'a Candidate,
+    config: &'a Config,
+}
+
+impl Asked<'_> {
+    /// Hands on what each of `names` offers, in their order. All names are looked up first: nothing depends on the outcome of a
+    /// lookup until then, so that the processor waits for the memory of several at once. `ids` is room to work in.
+    fn offers(&self, names: &[&str], ids: &mut Vec<Option<NodeId>>, mut each: impl FnMut(Offer)) {
+        ids.clear();
+        ids.extend(names.iter().map(|name| self.snapshot.nodes.id(name)));
+        ids.iter().for_each(|&id| each(self.offer(id)));
+    }
+
+    fn offer(&self, id: Option<NodeId>) -> Offer {
+        let Asked { snapshot, claims, own, pod, config } = *self;
+        let demand = pod.claimant.demand;
+        let Some((id, row)) = id.and_then(|id| Some((id, snapshot.nodes.row(id)?))) else {
+            let room = match config.failure.on_unknown_node {
+                OnUnknown::Pass => Room::Open(Some(Reason::UnknownNode)),
+                OnUnknown::Reject => Room::Closed(Reason::UnknownNode),
+            };
+            return Offer { id: None, zone: Zone::default(), room, open: false };
         };
-        return Offer { id: None, zone: Zone::default(), room, open: false };
-    };
-    let Some(slots) = view.slots(demand) else {
-        return Offer { id: Some(id), zone: view.zone, room: Room::Open(None), open: true };
-    };
-    let own = u32::from(own.contains(&id));
-    let claimed = claims.on(id, demand).saturating_sub(own);
-    let room = room(view, slots, claimed.saturating_add(nominated_before(view, id, claims, pod)), config);
-    Offer { id: Some(id), zone: view.zone, room, open: slots.closed().is_none() }
+        let Some(slots) = row.slots(demand) else {
+            return Offer { id: Some(id), zone: row.zone, room: Room::Open(None), open: true };
+        };
+        let own = u32::from(own.contains(&id));
+        let claimed = claims.on(id, demand).saturating_sub(own);
+        let nominated = if row.nominated { nominated_before(&row.view, id, claims, pod) } else { 0 };
+        let room = room(&row.view, slots, claimed.saturating_add(nominated), config);
+        Offer { id: Some(id), zone: row.zone, room, open: slots.closed().is_none() }
+    }
 }
 
 /// Pods nominated to this node that come before `pod` and are not counted by a claim.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use headroom_capacity::verdict::{Demand, Reason};
 
-use super::{NodeView, Slots};
+use super::{NodeView, Slots, Zone};
 
 /// Nodes in one chunk: what changing a single node copies.
 const CHUNK: usize = 64;
@@ -30,7 +30,32 @@ impl NodeId {
     }
 }
 
-type Chunk = [Option<Arc<NodeView>>; CHUNK];
+type Chunk = [Option<Row>; CHUNK];
+
+/// A node with what nearly every request reads of it, so that most need not follow the pointer.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The node.
+    pub view: Arc<NodeView>,
+    /// As in the view.
+    pub zone: Zone,
+    /// Whether pods are nominated to it.
+    pub nominated: bool,
+    pod_ip: Slots,
+}
+
+impl Row {
+    fn new(view: NodeView) -> Row {
+        let (zone, nominated, pod_ip) = (view.zone, !view.nominees.is_empty(), view.pod_ip);
+        Row { view: Arc::new(view), zone, nominated, pod_ip }
+    }
+
+    /// As [`NodeView::slots`].
+    #[must_use]
+    pub fn slots(&self, demand: Demand) -> Option<&Slots> {
+        if demand == Demand::PodIp { Some(&self.pod_ip) } else { self.view.slots(demand) }
+    }
+}
 
 /// Every node. A clone shares all that has not changed since: it is what makes publishing a snapshot cheap however large the cluster.
 #[derive(Clone, Debug, Default)]
@@ -80,8 +105,20 @@ impl NodeTable {
     /// A node by its name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<(NodeId, &Arc<NodeView>)> {
-        let id = *self.ids.get(name)?;
+        let id = self.id(name)?;
         Some((id, self.view(id)?))
+    }
+
+    /// A node's number by its name.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<NodeId> {
+        self.ids.get(name).copied()
+    }
+
+    /// A node by its number.
+    #[must_use]
+    pub fn row(&self, id: NodeId) -> Option<&Row> {
+        self.chunks.get(id.index() / CHUNK)?[id.index() % CHUNK].as_ref()
     }
 
     /// A node by its name.
@@ -93,7 +130,7 @@ impl NodeTable {
     /// All nodes, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Arc<NodeView>)> {
         let slots = self.chunks.iter().flat_map(|chunk| chunk.iter()).enumerate();
-        slots.filter_map(|(index, view)| Some((NodeId::at(index), view.as_ref()?)))
+        slots.filter_map(|(index, row)| Some((NodeId::at(index), &row.as_ref()?.view)))
     }
 
     /// Nodes that are new or differ from those of `before`: as they were, where they were, and as they are.
@@ -106,9 +143,9 @@ impl NodeTable {
             .iter()
             .enumerate()
             .filter(|(at, chunk)| before.chunks.get(*at).is_none_or(|old| !Arc::ptr_eq(old, chunk)));
-        chunks.flat_map(|(_, chunk)| chunk.iter().flatten()).filter_map(|view| match before.get(&view.name) {
-            Some(old) if Arc::ptr_eq(old, view) => None,
-            old => Some((old, view)),
+        chunks.flat_map(|(_, chunk)| chunk.iter().flatten()).filter_map(|row| match before.get(&row.view.name) {
+            Some(old) if Arc::ptr_eq(old, &row.view) => None,
+            old => Some((old, &row.view)),
         })
     }
 
@@ -128,7 +165,7 @@ impl NodeTable {
     /// Adds a node, or replaces what is known of it.
     pub fn set(&mut self, view: NodeView) {
         let id = self.ids.get(&view.name).copied().unwrap_or_else(|| self.number(&view.name));
-        self.put(id, Some(Arc::new(view)));
+        self.put(id, Some(Row::new(view)));
     }
 
     /// Drops a node.
@@ -145,7 +182,7 @@ impl NodeTable {
     /// A node by its number.
     #[must_use]
     pub fn view(&self, id: NodeId) -> Option<&Arc<NodeView>> {
-        self.chunks.get(id.index() / CHUNK)?[id.index() % CHUNK].as_ref()
+        Some(&self.row(id)?.view)
     }
 
     fn number(&mut self, name: &Arc<str>) -> NodeId {
@@ -155,16 +192,16 @@ impl NodeTable {
         id
     }
 
-    fn put(&mut self, id: NodeId, view: Option<Arc<NodeView>>) {
+    fn put(&mut self, id: NodeId, row: Option<Row>) {
         let (at, place) = (id.index() / CHUNK, id.index() % CHUNK);
         if at == self.chunks.len() {
             self.chunks.push(Arc::new([const { None }; CHUNK]));
         }
-        let old = std::mem::replace(&mut Arc::make_mut(&mut self.chunks[at])[place], view.clone());
-        for (view, by) in [(old, -1), (view, 1)] {
-            let Some(view) = view else { continue };
+        let old = std::mem::replace(&mut Arc::make_mut(&mut self.chunks[at])[place], row.clone());
+        for (row, by) in [(old, -1), (row, 1)] {
+            let Some(row) = row else { continue };
             for (tally, demand) in self.tallies.iter_mut().zip(DEMANDS) {
-                if let Some(slots) = view.slots(demand) {
+                if let Some(slots) = row.slots(demand) {
                     tally.count(slots, by);
                 }
             }

@@ -49,10 +49,7 @@ fn hdr_log(report: &Report) -> anyhow::Result<Vec<u8>> {
 fn tagged(report: &Report) -> impl Iterator<Item = (String, &Latencies)> {
     let rows = report.rows.iter().flat_map(|row @ RowReport { row: of, .. }| {
         Target::ALL.map(|target| {
-            (
-                format!("serial/{}/{}/{}/{}", of.nodes, of.names, of.pod.label(), target.label()),
-                &row.of(target).latencies,
-            )
+            (format!("serial/{}/{}/{}/{}", of.nodes, of.names, of.label(), target.label()), &row.of(target).latencies)
         })
     });
     let churn = ["without-events", "with-events"].into_iter().zip(&report.churn.measured);

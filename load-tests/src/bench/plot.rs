@@ -25,7 +25,7 @@ struct Panel<'a> {
 /// When plotters fails.
 pub fn serial(rows: &[RowReport]) -> anyhow::Result<String> {
     let panels = rows.iter().map(|report| Panel {
-        title: format!("{} names of {} nodes, {} pod", report.row.names, report.row.nodes, report.row.pod.label()),
+        title: format!("{} names of {} nodes, {} pod", report.row.names, report.row.nodes, report.row.label()),
         curves: Target::ALL
             .map(|target| (target.label().to_owned(), color(target), &report.of(target).latencies))
             .into(),

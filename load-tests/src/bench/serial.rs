@@ -48,6 +48,8 @@ impl Target {
 pub struct Row {
     /// The pod that is asked about.
     pub pod: Wish,
+    /// Whether the extender has only just started, and counts on no more than the first ENI of a node.
+    pub fresh: bool,
     /// Nodes of the cluster.
     pub nodes: u32,
     /// Of them in one call.
@@ -56,6 +58,14 @@ pub struct Row {
     pub block: u64,
     /// Turns of each, after one that does not count.
     pub rounds: u32,
+}
+
+impl Row {
+    /// The pod, and what is special about the extender; without blanks.
+    #[must_use]
+    pub fn label(self) -> String {
+        format!("{}{}", self.pod.label(), if self.fresh { "-fresh" } else { "" })
+    }
 }
 
 /// One target's part of a row.
@@ -186,7 +196,8 @@ impl Serial {
         headroom: &Headroom,
     ) -> anyhow::Result<open_loop::Outcome> {
         let nodes = headroom.api.fixture().size().nodes;
-        self.probe(Row { pod: Wish::Plain, nodes, names: load.names, block: 1, rounds: 1 }, headroom).await?;
+        self.probe(Row { pod: Wish::Plain, fresh: false, nodes, names: load.names, block: 1, rounds: 1 }, headroom)
+            .await?;
         let first_pod = self.next_pod;
         self.next_pod += load.calls as u64;
         let (addr, path) = self.address(target, headroom);

@@ -24,6 +24,9 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long after a call's pod is gone its claim may live on.
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
+/// A little more than the default of `pool.step_ms`: until then the extender counts on no more than the first ENI of a node that it has
+/// only just seen.
+pub(crate) const POOLS_GROWN_AFTER: Duration = Duration::from_secs(22);
 
 /// A peer that says where it listens in its first line; killed when dropped.
 #[derive(Debug)]
@@ -62,6 +65,7 @@ pub struct Headroom {
     pub api: ApiServer,
     /// How long it took from its start until it was ready.
     pub ready_after: Duration,
+    ready_at: Instant,
     admin_addr: SocketAddr,
     client: Client<HttpConnector, Empty<Bytes>>,
     child: Child,
@@ -96,16 +100,30 @@ impl Headroom {
             .with_context(|| format!("failed to start '{}': build it with scripts/bench.sh", binary.display()))?;
         let Addrs { addr, admin_addr } = addrs(&path("ready")).await?;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let mut headroom =
-            Headroom { addr, api, ready_after: Duration::ZERO, admin_addr, client, child, _files: files };
+        let mut headroom = Headroom {
+            addr,
+            api,
+            ready_after: Duration::ZERO,
+            ready_at: started,
+            admin_addr,
+            client,
+            child,
+            _files: files,
+        };
         while headroom.get("/readyz").await?.0 != 200 {
             if started.elapsed() > READY_WITHIN {
                 bail!("headroom-extender is not ready after {} s", READY_WITHIN.as_secs());
             }
             tokio::time::sleep(POLL).await;
         }
-        headroom.ready_after = started.elapsed();
+        headroom.ready_at = Instant::now();
+        headroom.ready_after = headroom.ready_at - started;
         Ok(headroom)
+    }
+
+    /// Waits until it counts on all that its nodes have had the time to attach.
+    pub async fn pools_grown(&self) {
+        tokio::time::sleep_until((self.ready_at + POOLS_GROWN_AFTER).into()).await;
     }
 
     /// What it occupies.

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::bench::target::POOLS_GROWN_AFTER;
 use crate::control_plane::process::Process;
 use crate::control_plane::{ControlPlane, READY_WITHIN, flag, free_port};
 
@@ -77,9 +78,6 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A little more than the default of `pool.step_ms`.
-const SETTLED_AFTER: Duration = Duration::from_secs(22);
-
 /// A peer that is ready for kube-scheduler.
 #[derive(Debug)]
 pub struct Running {
@@ -118,8 +116,7 @@ impl Peer {
             .wait(READY_WITHIN, async || if is_headroom { ready(admin).await } else { connects(listen).await })
             .await?;
         if is_headroom {
-            // Until then it takes no node's pool for grown, as nobody would measure a scheduler in its first seconds.
-            tokio::time::sleep(SETTLED_AFTER).await;
+            tokio::time::sleep(POOLS_GROWN_AFTER).await;
         }
         let prioritize = matches!(self, Peer::Headroom { prioritize: true, .. });
         let path = match self {

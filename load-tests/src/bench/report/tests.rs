@@ -14,7 +14,7 @@ fn measured(micros: &[u64], names_back: (u32, u32)) -> Measured {
 }
 
 pub(in crate::bench) fn report() -> Report {
-    let row = Row { pod: Wish::Plain, nodes: 5000, names: 500, block: 3, rounds: 2 };
+    let row = Row { pod: Wish::Plain, fresh: false, nodes: 5000, names: 500, block: 3, rounds: 2 };
     let load = Load { arrivals: Arrivals::Poisson, per_sec: 500.0, calls: 6, connections: 4, names: 500 };
     let outcome = Outcome { corrected: latencies(&[10, 400]), uncorrected: latencies(&[10, 20]) };
     let loaded = Memory { resident_kib: 80 * 1024, peak_kib: 120 * 1024 };
