@@ -11,6 +11,7 @@ use headroom_capacity::verdict::{Demand, NodeState, Reason, Room, Verdict, verdi
 use headroom_capacity::{budget::Budget, units::Ips};
 use headroom_cluster::Kind;
 
+pub(crate) use table::{DEMANDS, class};
 pub use table::{NodeId, NodeTable, Row, Tally};
 
 /// All nodes at one moment.

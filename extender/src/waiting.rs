@@ -17,7 +17,7 @@ use headroom_capacity::verdict::Demand;
 use crate::claims::Claims;
 use crate::config::Config;
 use crate::filter::room;
-use crate::snapshot::{NodeTable, NodeView, Snapshot};
+use crate::snapshot::{DEMANDS, NodeTable, NodeView, Snapshot, class};
 
 /// Most pods kept. More wait for one of these to be bound, which makes kube-scheduler retry every pod.
 const MAX_PODS: usize = 10_000;
@@ -35,8 +35,6 @@ const ON_ITS_WAY: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 8;
 /// After so many rounds it goes on at [`FIRST_BACKOFF`]: in a quiet cluster one round is enough.
 const FAST_ROUNDS: usize = 2;
-/// The kinds of address that pods wait for.
-const DEMANDS: [Demand; 3] = [Demand::PodIp, Demand::BranchEni, Demand::WindowsIp];
 
 /// Which pod to patch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,10 +247,6 @@ impl Entry {
         self.woken = Some(now);
         self.rejection.pod.clone()
     }
-}
-
-fn class(demand: Demand) -> Option<usize> {
-    DEMANDS.iter().position(|&known| known == demand)
 }
 
 /// Whether some node has more room than before, claims aside: those only say who of the pods on their way comes first.

@@ -123,18 +123,30 @@ fn explained_over_grpc(addr: &str) -> ExplainResponse {
     })
 }
 
+/// Ends with the test, however that ends.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail where it has ended already, as it should have.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 #[test]
 fn serves_until_it_is_told_to_stop() {
     let dir = tempfile::tempdir().unwrap();
     let kubeconfig = cluster(dir.path());
     let ready_file = dir.path().join("ready.json");
     let any = "127.0.0.1:0";
-    let mut child = extender(&["serve", "--kubeconfig", &kubeconfig, "--listen", any, "--admin-listen", any])
+    let child = extender(&["serve", "--kubeconfig", &kubeconfig, "--listen", any, "--admin-listen", any])
         .args(["--grpc-listen", any, "--ready-file"])
         .arg(&ready_file)
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    let mut child = Running(child);
     let addrs: Value = until("no ready file", || {
         let text = std::fs::read_to_string(&ready_file).ok()?;
         Some(serde_json::from_str(&text).unwrap())
@@ -151,8 +163,8 @@ fn serves_until_it_is_told_to_stop() {
     // One ENI: in its first seconds nothing more can have been attached.
     assert_eq!((explained.claimed_node_names, explained.nodes[0].further_pods), (vec!["n1".to_owned()], Some(14)));
 
-    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    let status = until("did not stop", || child.try_wait().unwrap());
+    assert!(Command::new("kill").arg(child.0.id().to_string()).status().unwrap().success());
+    let status = until("did not stop", || child.0.try_wait().unwrap());
     assert_eq!(status.code(), Some(0));
 }
 

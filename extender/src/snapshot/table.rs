@@ -10,8 +10,13 @@ use super::{NodeView, Slots, Zone};
 
 /// Nodes in one chunk: what changing a single node copies.
 const CHUNK: usize = 64;
-/// The kinds of address that are counted.
-const DEMANDS: [Demand; 3] = [Demand::PodIp, Demand::BranchEni, Demand::WindowsIp];
+/// The kinds of address that are counted and waited for.
+pub(crate) const DEMANDS: [Demand; 3] = [Demand::PodIp, Demand::BranchEni, Demand::WindowsIp];
+
+/// The place in [`DEMANDS`]; `None` for pods that need no address.
+pub(crate) fn class(demand: Demand) -> Option<usize> {
+    DEMANDS.iter().position(|&known| known == demand)
+}
 
 /// A node's number. It stays for as long as the node is there and then passes to another: claims that outlive their node only
 /// take from its successor until they end.
@@ -159,7 +164,7 @@ impl NodeTable {
     /// The count of nodes with and without room for this kind of address; `None` for pods that need none.
     #[must_use]
     pub fn tally(&self, demand: Demand) -> Option<&Tally> {
-        DEMANDS.iter().position(|&known| known == demand).map(|at| &self.tallies[at])
+        class(demand).map(|at| &self.tallies[at])
     }
 
     /// Adds a node, or replaces what is known of it.

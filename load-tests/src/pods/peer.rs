@@ -78,6 +78,39 @@ impl fmt::Display for Peer {
     }
 }
 
+/// A peer, and how many nodes kube-scheduler looks at beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contender {
+    /// Who filters.
+    pub peer: Peer,
+    /// `percentageOfNodesToScore`; 0 leaves it to kube-scheduler.
+    pub percentage: u8,
+}
+
+/// A [`Peer`], and `%PERCENTAGE` after it.
+impl FromStr for Contender {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Contender, String> {
+        let Some((peer, percentage)) = text.split_once('%') else {
+            return Ok(Contender { peer: text.parse()?, percentage: 0 });
+        };
+        match percentage.parse() {
+            Ok(percentage @ 1..=100) => Ok(Contender { peer: peer.parse()?, percentage }),
+            _ => Err(format!("'{text}': a percentage of nodes to score of 1 to 100 is allowed after '%'")),
+        }
+    }
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.percentage {
+            0 => self.peer.fmt(f),
+            percentage => write!(f, "{}%{percentage}", self.peer),
+        }
+    }
+}
+
 /// A peer that is ready for kube-scheduler.
 #[derive(Debug)]
 pub struct Running {
@@ -216,14 +249,14 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        let all = "none plain floor floor:50 headroom headroom:50 headroom+prioritize headroom:100+prioritize";
+        let all = "none plain floor floor:50 headroom headroom:50 headroom+prioritize headroom:100+prioritize none%2 headroom:50%100";
         for name in all.split(' ') {
-            assert_eq!(name.parse::<Peer>().unwrap().to_string(), name);
+            assert_eq!(name.parse::<Contender>().unwrap().to_string(), name);
         }
-        for wrong in
-            ["", "Headroom", "headroom:", "headroom:x", "headroom50", "headroom:5+prio", "none:5", "floor+prioritize"]
-        {
-            assert!(wrong.parse::<Peer>().unwrap_err().contains("allowed"), "{wrong}");
+        let wrong =
+            ",Headroom,headroom:,headroom:x,headroom50,headroom:5+prio,none:5,floor+prioritize,none%0,none%x,none%101";
+        for wrong in wrong.split(',') {
+            assert!(wrong.parse::<Contender>().unwrap_err().contains("allowed"), "{wrong}");
         }
     }
 

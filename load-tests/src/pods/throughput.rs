@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::binds::{Binds, steady_rate};
 use super::float;
 use super::hollow::{C5_4XLARGE, Machine, aws_node, node, pod};
-use super::peer::{Peer, Running};
+use super::peer::{Contender, Peer, Running};
 use super::write::{create_all, create_early, delete_all, pods};
 use crate::control_plane::ControlPlane;
 
@@ -29,14 +29,14 @@ pub struct Plan {
     pub pods: usize,
     /// How often each peer has its turn.
     pub rounds: usize,
-    /// In this order in every round.
-    pub peers: Vec<Peer>,
+    /// In this order in the first round; each later one begins with the next of them.
+    pub peers: Vec<Contender>,
 }
 
 /// One turn of one peer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
-    /// [`Peer`] in words.
+    /// [`Contender`] in words.
     pub peer: String,
     /// Nodes of the cluster.
     pub nodes: usize,
@@ -60,11 +60,12 @@ pub struct Turn {
 /// When a part does not start, or fewer than ten pods were bound in a turn.
 pub async fn run(plan: &Plan, progress: impl Fn(&Turn)) -> Result<Vec<Turn>> {
     let mut control_plane = start(plan.nodes, C5_4XLARGE).await?;
-    turn(&mut control_plane, Peer::None, WARM_UP_PODS).await?;
+    turn(&mut control_plane, Contender { peer: Peer::None, percentage: 0 }, WARM_UP_PODS).await?;
     let run = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let mut turns = Vec::new();
     for round in 0..plan.rounds {
-        for &peer in &plan.peers {
+        let first = round % plan.peers.len().max(1);
+        for &peer in plan.peers[first..].iter().chain(&plan.peers[..first]) {
             let (times, cpu) = turn(&mut control_plane, peer, plan.pods).await?;
             let turn = Turn {
                 peer: peer.to_string(),
@@ -98,13 +99,17 @@ pub async fn start(nodes: usize, machine: Machine) -> Result<ControlPlane> {
 
 /// When pods were bound, and the CPU time of [`Turn::cpu_ms_per_pod`]. All pods are there before kube-scheduler starts; meanwhile this
 /// process only counts.
-async fn turn(control_plane: &mut ControlPlane, peer: Peer, count: usize) -> Result<(Vec<Instant>, [Duration; 4])> {
+async fn turn(
+    control_plane: &mut ControlPlane,
+    contender: Contender,
+    count: usize,
+) -> Result<(Vec<Instant>, [Duration; 4])> {
     let client = control_plane.client.clone();
     create_all(&pods(&client), (0..count).map(|n| pod(&format!("web-6b7c5d9f4-{n:05}"), "web", 10, 16))).await?;
-    let running = peer.start(control_plane).await?;
+    let running = contender.peer.start(control_plane).await?;
     let binds = Binds::watch(&client, count, ROUND_WITHIN).await?;
     let before = cpu(control_plane, &running);
-    control_plane.start_scheduler(&running.scheduler_config(0)).await?;
+    control_plane.start_scheduler(&running.scheduler_config(contender.percentage)).await?;
     let times = binds.all().await?;
     let after = cpu(control_plane, &running);
     control_plane.stop_scheduler();
@@ -121,7 +126,7 @@ fn cpu(control_plane: &ControlPlane, peer: &Running) -> [Duration; 4] {
 /// What the turns of one peer at one cluster size come to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// [`Peer`] in words.
+    /// [`Contender`] in words.
     pub peer: String,
     /// Nodes of the cluster.
     pub nodes: usize,

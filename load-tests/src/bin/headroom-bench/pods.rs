@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
-use headroom_load_tests::pods::peer::Peer;
+use headroom_load_tests::pods::peer::{Contender, Peer};
 use headroom_load_tests::pods::{placement, report, sampling, throughput};
 use serde::Serialize;
 
@@ -35,9 +35,10 @@ pub(crate) struct Throughput {
     /// Turns of each peer.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// none, plain, floor[:MAX_NAMES] and headroom[:MAX_NODES][+prioritize], in the order of their turns.
+    /// none, plain, floor[:MAX_NAMES] and headroom[:MAX_NODES][+prioritize], in the order of their turns; each may end with
+    /// %PERCENTAGE, kube-scheduler's percentageOfNodesToScore.
     #[arg(long, value_delimiter = ',', default_value = "none,plain,floor,headroom")]
-    peers: Vec<Peer>,
+    peers: Vec<Contender>,
     /// Where the turns are written as JSON.
     #[arg(long)]
     out: PathBuf,
