@@ -7,7 +7,7 @@
 //!        └──── lanes: Node, CNINode, pod status, Event, ──────┘
 //!              DELETE of pods that have stopped
 //! ```
-//! The lab is driven as it always is, by its own store; a [`bridge`] carries changes both ways. A pod keeps the UID that the
+//! The lab is driven as it always is, by its own store; a bridge carries changes both ways. A pod keeps the UID that the
 //! real API server gave it. The pods of aws-node and kube-proxy, which the lab makes with a node, are created there and come
 //! back as that server's.
 //!
