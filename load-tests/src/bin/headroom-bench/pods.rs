@@ -24,6 +24,10 @@ pub(crate) enum Command {
     },
 }
 
+/// Not a doc comment, in which brackets would be links.
+const PEERS_HELP: &str = "none, plain, floor[:MAX_NAMES] and headroom[:MAX_NODES][+prioritize], in the order of their turns; each \
+may end with %PERCENTAGE, kube-scheduler's percentageOfNodesToScore";
+
 #[derive(Debug, Args)]
 pub(crate) struct Throughput {
     /// Nodes of the cluster.
@@ -35,9 +39,7 @@ pub(crate) struct Throughput {
     /// Turns of each peer.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// none, plain, floor[:MAX_NAMES] and headroom[:MAX_NODES][+prioritize], in the order of their turns; each may end with
-    /// %PERCENTAGE, kube-scheduler's percentageOfNodesToScore.
-    #[arg(long, value_delimiter = ',', default_value = "none,plain,floor,headroom")]
+    #[arg(long, value_delimiter = ',', default_value = "none,plain,floor,headroom", help = PEERS_HELP)]
     peers: Vec<Contender>,
     /// Where the turns are written as JSON.
     #[arg(long)]
