@@ -65,7 +65,7 @@ pub struct Headroom {
     pub api: ApiServer,
     /// How long it took from its start until it was ready.
     pub ready_after: Duration,
-    ready_at: Instant,
+    started: Instant,
     admin_addr: SocketAddr,
     client: Client<HttpConnector, Empty<Bytes>>,
     child: Child,
@@ -100,30 +100,21 @@ impl Headroom {
             .with_context(|| format!("failed to start '{}': build it with scripts/bench.sh", binary.display()))?;
         let Addrs { addr, admin_addr } = addrs(&path("ready")).await?;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let mut headroom = Headroom {
-            addr,
-            api,
-            ready_after: Duration::ZERO,
-            ready_at: started,
-            admin_addr,
-            client,
-            child,
-            _files: files,
-        };
+        let mut headroom =
+            Headroom { addr, api, ready_after: Duration::ZERO, started, admin_addr, client, child, _files: files };
         while headroom.get("/readyz").await?.0 != 200 {
             if started.elapsed() > READY_WITHIN {
                 bail!("headroom-extender is not ready after {} s", READY_WITHIN.as_secs());
             }
             tokio::time::sleep(POLL).await;
         }
-        headroom.ready_at = Instant::now();
-        headroom.ready_after = headroom.ready_at - started;
+        headroom.ready_after = started.elapsed();
         Ok(headroom)
     }
 
     /// Waits until it counts on all that its nodes have had the time to attach.
     pub async fn pools_grown(&self) {
-        tokio::time::sleep_until((self.ready_at + POOLS_GROWN_AFTER).into()).await;
+        tokio::time::sleep_until((self.started + self.ready_after + POOLS_GROWN_AFTER).into()).await;
     }
 
     /// What it occupies.
