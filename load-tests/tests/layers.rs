@@ -6,14 +6,15 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// Workspace crates that each crate may depend on, dev-dependencies included.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
+    ("headroom-advisor", &["headroom-capacity", "headroom-cluster", "headroom-proto"]),
     ("headroom-capacity", &[]),
     ("headroom-cluster", &["headroom-capacity"]),
     ("headroom-extender", &["headroom-capacity", "headroom-cluster", "headroom-proto"]),
     ("headroom-lab", &["headroom-capacity"]),
     (
         "headroom-load-tests",
-        &["headroom-capacity", "headroom-cluster", "headroom-extender", "headroom-lab", "headroom-proto"],
+        &["headroom-advisor", "headroom-capacity", "headroom-cluster", "headroom-extender", "headroom-lab", "headroom-proto"],
     ),
     ("headroom-proto", &[]),
 ];

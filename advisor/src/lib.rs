@@ -1,0 +1,16 @@
+//! Observes AWS and the cluster and tells everyone what it sees: `headroom-advisor`.
+//!
+//! ```text
+//! EC2, Auto Scaling ──aws──> Inventory ─┐              ┌─> feed ──> extenders
+//!                                       ├─> ledger ────┼─> metrics ──> Prometheus
+//! cluster events ──state──> ClusterState┘  in_flight   └─> cloudwatch ──> spool ──> CloudWatch
+//!                                          leaks
+//! ```
+//!
+//! Decisions (`state`, `ledger`, `in_flight`, `leaks`, the figures of `metrics` and `cloudwatch`) are plain values and functions: time
+//! comes in as an argument and nothing waits. The shells (`aws`, `feed`, `run`) hold all the waiting.
+
+pub mod config;
+pub mod inventory;
+pub mod ledger;
+pub mod state;
