@@ -1,15 +1,15 @@
 //! Command line of `headroom-extender`.
 
-use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use headroom_shell::log;
+use headroom_shell::process::{EXIT_CONFIG, stop_signal, write_at_once};
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, ConfigFile as _};
 use crate::explain::report::{ExplainError, explain};
 use crate::run::{Handle, Options, RunError, run};
 
@@ -32,11 +32,11 @@ enum Command {
     /// Looks at the cluster once and says, per node, whether it has an IP for a pod and why.
     Explain(Explain),
     /// Prints the configuration with every key, or what is wrong with it.
-    CheckConfig(ConfigFile),
+    CheckConfig(ConfigArg),
 }
 
 #[derive(Debug, Args)]
-struct ConfigFile {
+struct ConfigArg {
     /// YAML file; without one, the defaults.
     #[arg(long, value_name = "FILE", env = "HEADROOM_EXTENDER_CONFIG")]
     config: Option<PathBuf>,
@@ -56,27 +56,16 @@ struct Cluster {
 struct Log {
     /// Format of the log on standard error.
     #[arg(long, value_enum, default_value = "json", env = "HEADROOM_EXTENDER_LOG_FORMAT")]
-    log_format: LogFormat,
+    log_format: log::Format,
     /// Level, or a filter such as info,headroom_extender=debug.
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "HEADROOM_EXTENDER_LOG_LEVEL", value_parser = filter)]
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "HEADROOM_EXTENDER_LOG_LEVEL", value_parser = log::filter)]
     log_level: String,
-}
-
-/// Checked with the rest of the command line; the filter itself cannot be cloned.
-fn filter(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Json,
-    Text,
 }
 
 #[derive(Debug, Args)]
 struct Serve {
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigArg,
     #[command(flatten)]
     cluster: Cluster,
     #[command(flatten)]
@@ -98,7 +87,7 @@ struct Serve {
 #[derive(Debug, Args)]
 struct Explain {
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigArg,
     #[command(flatten)]
     cluster: Cluster,
     /// The pod.
@@ -117,9 +106,6 @@ enum Output {
     Text,
     Json,
 }
-
-/// Exit code for a refused configuration, EX_USAGE of sysexits.h.
-const EXIT_CONFIG: u8 = 64;
 
 /// Runs the command line of this process.
 #[must_use]
@@ -175,7 +161,7 @@ async fn print_explanation(config: &Config, args: &Explain) -> anyhow::Result<()
 }
 
 async fn serve(config: Config, args: Serve) -> anyhow::Result<()> {
-    start_log(&args.log)?;
+    log::start(args.log.log_format, &args.log.log_level)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ?config, "starting");
     let Serve { config: _, cluster, log: _, listen, admin_listen, grpc_listen, ready_file } = args;
     let Cluster { kubeconfig, context } = cluster;
@@ -191,34 +177,4 @@ async fn serve(config: Config, args: Serve) -> anyhow::Result<()> {
             .with_context(|| format!("failed to write --ready-file '{}'", path.display()))?;
     }
     Ok(handle.wait().await.map_err(|error: RunError| error)?)
-}
-
-/// Whoever waits for the file must never read half of it.
-fn write_at_once(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let part = path.with_extension("part");
-    std::fs::write(&part, content)?;
-    std::fs::rename(&part, path)
-}
-
-fn start_log(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.log_level)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match log.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
-    }
-    Ok(())
-}
-
-/// Resolves on SIGTERM or SIGINT.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }

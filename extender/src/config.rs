@@ -1,14 +1,13 @@
 //! The configuration file: what the extender decides by. Process knobs (addresses, log format) are flags.
 
-mod nearest;
-
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use headroom_capacity::floor::STEP;
 use headroom_capacity::time::Time;
+use headroom_shell::config::within;
+pub use headroom_shell::config::{ConfigError, ConfigFile};
+pub use headroom_shell::tls::Tls;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 /// Everything in the file; each key may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,85 +215,12 @@ impl Default for Http {
     }
 }
 
-/// Files in PEM form. They are looked at every 5 s and loaded anew when they change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// The server's certificate, then its intermediates. Required.
-    pub cert_file: PathBuf,
-    /// Its private key. Required.
-    pub key_file: PathBuf,
-    /// CAs of client certificates; every client must then have one that is for client authentication. Default null: none is asked for.
-    #[serde(default)]
-    pub client_ca_file: Option<PathBuf>,
-}
+impl ConfigFile for Config {
+    const BINARY: &'static str = "headroom-extender";
 
-/// Why a configuration was not accepted.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// The file could not be read.
-    #[error("failed to read config '{}'", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// The text is not YAML of the right shape.
-    #[error("config: {0}")]
-    Syntax(String),
-    /// A value is out of range.
-    #[error("config: {key}: {value} is not in {min}..={max}")]
-    Range {
-        /// Path of the key.
-        key: &'static str,
-        /// The value.
-        value: u64,
-        /// Least allowed.
-        min: u64,
-        /// Most allowed.
-        max: u64,
-    },
-}
-
-impl Config {
-    /// Reads `path`, or gives the defaults without one.
-    ///
-    /// # Errors
-    /// As [`Config::parse`], and when the file cannot be read.
-    pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
-        let Some(path) = path else { return Ok(Config::default()) };
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Config::parse(&text)
-    }
-
-    /// Reads YAML. An empty document gives the defaults.
-    ///
-    /// # Errors
-    /// When the text is not YAML, names an unknown key, or holds a value of the wrong type or range.
-    pub fn parse(text: &str) -> Result<Config, ConfigError> {
-        let mut path = String::new();
-        let config = serde_saphyr::with_deserializer_from_str(text, |deserializer| {
-            serde_path_to_error::deserialize::<_, Option<Config>>(deserializer).map_err(|error| {
-                path = error.path().to_string();
-                error.into_inner()
-            })
-        });
-        config.map_err(|error| ConfigError::Syntax(nearest::explain(&path, &error)))?.unwrap_or_default().checked()
-    }
-
-    /// The file that would give this configuration, every key written out.
-    ///
-    /// # Errors
-    /// Never for a value of this type; the serializer's error is passed on rather than hidden.
-    pub fn to_yaml(&self) -> Result<String, ConfigError> {
-        serde_saphyr::to_string(self).map_err(|error| ConfigError::Syntax(error.to_string()))
-    }
-
-    fn checked(self) -> Result<Config, ConfigError> {
+    fn check(&self) -> Result<(), ConfigError> {
         let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
-        let ranges = [
+        within([
             ("answer.max_nodes", u64::from(self.answer.max_nodes), 1, 100_000),
             ("answer.max_nodes_preferring", u64::from(self.answer.max_nodes_preferring), 1, 100_000),
             ("answer.pods_in_flight", u64::from(self.answer.pods_in_flight), 1, 100_000),
@@ -307,11 +233,7 @@ impl Config {
             ("http.max_body_bytes", size(self.http.max_body_bytes), 4096, 1 << 30),
             ("http.max_in_flight", size(self.http.max_in_flight), 1, 10_000),
             ("http.drain_secs", self.http.drain_secs, 0, 300),
-        ];
-        match ranges.into_iter().find(|(_, value, min, max)| !(min..=max).contains(&value)) {
-            Some((key, value, min, max)) => Err(ConfigError::Range { key, value, min, max }),
-            None => Ok(self),
-        }
+        ])
     }
 }
 

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::{Demand, Reason};
+use headroom_shell::admin;
 use tokio::sync::watch;
 
 use crate::claims::{Claimant, Claims, Outcome};
@@ -310,6 +311,16 @@ impl Core {
     /// A panic while the lock was held would have left a claim too many at worst, and its deadline ends it.
     fn claims(&self) -> MutexGuard<'_, Claims> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl admin::Status for Core {
+    fn missing(&self) -> Vec<&'static str> {
+        self.snapshot().missing.iter().map(|kind| kind.label()).collect()
+    }
+
+    fn metrics_text(&self) -> Result<String, std::fmt::Error> {
+        self.metrics_text()
     }
 }
 

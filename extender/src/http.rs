@@ -1,4 +1,4 @@
-//! The extender's HTTP form and the admin pages. kube-scheduler's client takes any status but 200 for a failure and drops the connection, so every answer
+//! The extender's HTTP form. kube-scheduler's client takes any status but 200 for a failure and drops the connection, so every answer
 //! that it may get is 200 and tells its error inside (k/k `pkg/scheduler/extender.go`, `send`).
 
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
+use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use futures::StreamExt;
 use tokio::sync::Semaphore;
 
@@ -38,15 +38,6 @@ pub fn extender(core: Arc<Core>, clock: Clock) -> Router {
         clock,
         slots,
     })
-}
-
-/// `GET /livez`, `/readyz`, `/metrics`.
-pub fn admin(core: Arc<Core>) -> Router {
-    Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(core)
 }
 
 async fn filter(State(service): State<Service>, body: Body) -> Response {
@@ -109,23 +100,6 @@ async fn read(body: Body, max_bytes: usize) -> Result<Vec<u8>, RequestError> {
 /// A body of known length: hyper then sends Content-Length, and Go reuses the connection.
 fn json(body: Vec<u8>) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
-}
-
-async fn readyz(State(core): State<Arc<Core>>) -> Response {
-    let snapshot = core.snapshot();
-    if snapshot.is_ready() {
-        return "ok\n".into_response();
-    }
-    let missing: Vec<&str> = snapshot.missing.iter().map(|kind| kind.label()).collect();
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not synced: {}\n", missing.join(", "))).into_response()
-}
-
-async fn metrics(State(core): State<Arc<Core>>) -> Response {
-    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    match core.metrics_text() {
-        Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Decisions (`index`, `filter`, `claims`, `waiting`) are plain values and functions: time comes in as an argument and nothing waits. The
-//! shells (`run`, `listen`, `http`, `grpc`, `tls`, `waker`) hold all the waiting.
+//! shells (`run`, `http`, `grpc`, `waker`, and what they share with the advisor, `headroom_shell`) hold all the waiting.
 
 pub mod claims;
 pub mod cli;
@@ -20,11 +20,9 @@ mod fixtures;
 pub mod grpc;
 pub mod http;
 pub mod index;
-mod listen;
 pub mod metrics;
 mod run;
 pub mod snapshot;
-pub mod tls;
 pub mod waiting;
 mod waker;
 pub mod wire;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::Reason;
 use headroom_cluster::{ErrorClass, Event, Kind};
+use headroom_shell::metrics::Served;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -18,26 +19,23 @@ use crate::filter::Counts;
 use crate::snapshot::Snapshot;
 use crate::wire::RequestError;
 
-type Labels<const N: usize> = [(&'static str, &'static str); N];
+type Labels = [(&'static str, &'static str); 2];
 type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// Handles to all metrics; the registry encodes them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Labels<2>, Counter>,
+    requests: Family<Labels, Counter>,
     filter_seconds: Histogram,
-    filter_nodes: Family<Labels<2>, Counter>,
-    policy_uses: Family<Labels<2>, Counter>,
-    watch_events: Family<Labels<2>, Counter>,
-    watch_errors: Family<Labels<2>, Counter>,
+    filter_nodes: Family<Labels, Counter>,
+    policy_uses: Family<Labels, Counter>,
+    watch_events: Family<Labels, Counter>,
+    watch_errors: Family<Labels, Counter>,
     /// Requests being answered.
     pub in_flight: Gauge<i64, AtomicI64>,
-    connections: Family<Labels<1>, Counter>,
-    handshake_errors: Family<Labels<1>, Counter>,
-    tls_reloads: Family<Labels<1>, Counter>,
-    /// Without a series unless TLS is configured: an alert on it must not fire on a 0.
-    tls_expiry: Family<Labels<1>, FloatGauge>,
+    /// Connections and certificates.
+    pub served: Served,
     snapshot_nodes: Gauge<i64, AtomicI64>,
     snapshot_published: FloatGauge,
     claims: Gauge<i64, AtomicI64>,
@@ -84,9 +82,9 @@ pub enum Listener {
 }
 
 impl Listener {
-    const ALL: [Listener; 3] = [Listener::Extender, Listener::Admin, Listener::Grpc];
-
-    const fn label(self) -> &'static str {
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
         match self {
             Listener::Extender => "extender",
             Listener::Admin => "admin",
@@ -120,7 +118,6 @@ impl PolicyUse {
 
 /// Outcomes of a request beside the error labels.
 const ANSWERS: [&str; 3] = ["all", "some", "none"];
-const RELOADS: [&str; 2] = ["accepted", "refused"];
 const EVENTS: [&str; 4] = ["applied", "deleted", "synced", "absent"];
 
 impl Default for Metrics {
@@ -143,10 +140,7 @@ impl Metrics {
             watch_events: Family::default(),
             watch_errors: Family::default(),
             in_flight: Gauge::default(),
-            connections: Family::default(),
-            handshake_errors: Family::default(),
-            tls_reloads: Family::default(),
-            tls_expiry: Family::default(),
+            served: Served::new(&[Listener::Extender.label(), Listener::Grpc.label()], &[Listener::Admin.label()]),
             snapshot_nodes: Gauge::default(),
             snapshot_published: FloatGauge::default(),
             claims: Gauge::default(),
@@ -174,11 +168,7 @@ impl Metrics {
         to.register("watch_events", "Events received by kind", self.watch_events.clone());
         to.register("watch_errors", "Watch errors by kind", self.watch_errors.clone());
         to.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
-        to.register("connections", "Connections accepted by listener", self.connections.clone());
-        to.register("tls_handshake_errors", "TLS handshakes that failed by listener", self.handshake_errors.clone());
-        to.register("tls_reloads", "Changed certificate files by whether they were accepted", self.tls_reloads.clone());
-        let expiry = "When the certificate in use ends to be valid, Unix time";
-        to.register_with_unit("tls_certificate_expiry_timestamp", expiry, Unit::Seconds, self.tls_expiry.clone());
+        self.served.register(to);
         to.register("snapshot_nodes", "Nodes in the snapshot", self.snapshot_nodes.clone());
         let published = "When the snapshot was published, Unix time";
         to.register_with_unit(
@@ -200,15 +190,6 @@ impl Metrics {
             for answer in ANSWERS.into_iter().chain(RequestError::LABELS) {
                 self.requests.get_or_create(&[("verb", verb.label()), ("answer", answer)]).inc_by(0);
             }
-        }
-        for listener in Listener::ALL {
-            self.connections.get_or_create(&[("listener", listener.label())]).inc_by(0);
-        }
-        for listener in [Listener::Extender, Listener::Grpc] {
-            self.handshake_errors.get_or_create(&[("listener", listener.label())]).inc_by(0);
-        }
-        for result in RELOADS {
-            self.tls_reloads.get_or_create(&[("result", result)]).inc_by(0);
         }
         for labels in ["now", "soon", "open"].map(|verdict| [("verdict", verdict), ("reason", "")]) {
             self.filter_nodes.get_or_create(&labels).inc_by(0);
@@ -287,27 +268,6 @@ impl Metrics {
 
     fn watch_error(&self, kind: Kind, class: ErrorClass) {
         self.watch_errors.get_or_create(&[("kind", kind.label()), ("error", class.label())]).inc();
-    }
-
-    /// A connection was accepted.
-    pub fn connected(&self, listener: Listener) {
-        self.connections.get_or_create(&[("listener", listener.label())]).inc();
-    }
-
-    /// A client could not be agreed with on TLS.
-    pub fn handshake_failed(&self, listener: Listener) {
-        self.handshake_errors.get_or_create(&[("listener", listener.label())]).inc();
-    }
-
-    /// Changed certificate files were taken or not.
-    pub fn tls_reloaded(&self, accepted: bool) {
-        self.tls_reloads.get_or_create(&[("result", RELOADS[usize::from(!accepted)])]).inc();
-    }
-
-    /// The certificate in use, `server` or `client_ca`, ends to be valid then, Unix time in seconds.
-    pub fn tls_expires(&self, certificate: &'static str, unix_secs: u64) {
-        let gauge = self.tls_expiry.get_or_create(&[("certificate", certificate)]);
-        gauge.set(Duration::from_secs(unix_secs).as_secs_f64());
     }
 
     /// A snapshot was published at `now`, Unix time.

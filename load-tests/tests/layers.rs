@@ -6,17 +6,25 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// Workspace crates that each crate may depend on, dev-dependencies included.
-const ARROWS: [(&str, &[&str]); 7] = [
-    ("headroom-advisor", &["headroom-capacity", "headroom-cluster", "headroom-proto"]),
+const ARROWS: [(&str, &[&str]); 8] = [
+    ("headroom-advisor", &["headroom-capacity", "headroom-cluster", "headroom-proto", "headroom-shell"]),
     ("headroom-capacity", &[]),
     ("headroom-cluster", &["headroom-capacity"]),
-    ("headroom-extender", &["headroom-capacity", "headroom-cluster", "headroom-proto"]),
+    ("headroom-extender", &["headroom-capacity", "headroom-cluster", "headroom-proto", "headroom-shell"]),
     ("headroom-lab", &["headroom-capacity"]),
     (
         "headroom-load-tests",
-        &["headroom-advisor", "headroom-capacity", "headroom-cluster", "headroom-extender", "headroom-lab", "headroom-proto"],
+        &[
+            "headroom-advisor",
+            "headroom-capacity",
+            "headroom-cluster",
+            "headroom-extender",
+            "headroom-lab",
+            "headroom-proto",
+        ],
     ),
     ("headroom-proto", &[]),
+    ("headroom-shell", &[]),
 ];
 
 /// What the pure model may use beside the standard library.

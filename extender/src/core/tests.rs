@@ -11,7 +11,7 @@ use headroom_cluster::{Event, Pod};
 use proptest::prelude::*;
 
 use super::Core;
-use crate::config::Config;
+use crate::config::{Config, ConfigFile as _};
 use crate::fixtures::{World, pod, running};
 
 /// Pod IPs that these types can attach: ENIs x (IPv4 per ENI - 1).

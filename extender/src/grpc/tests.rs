@@ -1,6 +1,7 @@
-//! Over both wires, encoded and decoded by the libraries that real clients use; no socket.
+//! Over both wires, encoded and decoded by the libraries that real clients use; no socket but for TLS.
 
 mod parity;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

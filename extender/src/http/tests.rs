@@ -5,16 +5,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use headroom_shell::admin;
+use headroom_shell::listen::serve;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tower::ServiceExt;
 
-use super::{admin, extender};
+use super::extender;
 use crate::config::Config;
 use crate::core::{Clock, Core};
 use crate::fixtures::{World, running};
-use crate::listen::serve;
 use crate::metrics::Listener;
 
 const TWO: &str = r#"{"Pod":{"metadata":{"uid":"u1"}},"Nodes":null,"NodeNames":["n1","full"]}"#;
@@ -78,7 +79,7 @@ async fn every_refusal_is_200_with_an_error_inside() {
 #[tokio::test]
 async fn says_what_is_missing_until_it_is_ready() {
     let core = Arc::new(Core::new(Config::default()));
-    let (status, body) = send(admin(Arc::clone(&core)), "GET", "/readyz", "").await;
+    let (status, body) = send(admin::router(Arc::clone(&core)), "GET", "/readyz", "").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(body, "not synced: node, pod, cninode, eniconfig, aws_node, sandbox_event\n");
     assert!(filter(&core, TWO).await.contains("headroom: not ready"));
@@ -86,30 +87,34 @@ async fn says_what_is_missing_until_it_is_ready() {
     assert!(filter(&core, host).await.contains(r#""NodeNames":["n9"]"#), "host-network pods need no state");
 
     let core = ready(Config::default());
-    assert_eq!(send(admin(Arc::clone(&core)), "GET", "/readyz", "").await.0, StatusCode::OK);
-    assert_eq!(send(admin(core), "GET", "/livez", "").await.0, StatusCode::OK);
+    assert_eq!(send(admin::router(Arc::clone(&core)), "GET", "/readyz", "").await.0, StatusCode::OK);
+    assert_eq!(send(admin::router(core), "GET", "/livez", "").await.0, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn every_series_is_there_before_anything_happened() {
-    let (status, text) = send(admin(Arc::new(Core::new(Config::default()))), "GET", "/metrics", "").await;
+    let (status, text) = send(admin::router(Arc::new(Core::new(Config::default()))), "GET", "/metrics", "").await;
     assert_eq!(status, StatusCode::OK);
     for line in [
         r#"headroom_extender_filter_nodes_total{verdict="never",reason="cooling_down"} 0"#,
         r#"headroom_extender_policy_uses_total{policy="on_stale_state",choice="reject"} 0"#,
         r#"headroom_extender_watch_errors_total{kind="pod",error="stream"} 0"#,
         r#"headroom_extender_filter_duration_seconds_bucket{le="0.00001"} 0"#,
+        r#"headroom_extender_connections_total{listener="admin"} 0"#,
+        r#"headroom_extender_tls_handshake_errors_total{listener="extender"} 0"#,
+        r#"headroom_extender_tls_reloads_total{result="refused"} 0"#,
         "headroom_extender_claims 0",
         "headroom_extender_build_info{version=",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }
+    assert!(!text.contains("tls_certificate_expiry_timestamp_seconds{"), "no series without a certificate");
 }
 
 struct Server {
     addr: SocketAddr,
     stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 async fn listen(core: Arc<Core>) -> Server {
@@ -117,7 +122,8 @@ async fn listen(core: Arc<Core>) -> Server {
     let addr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let router = extender(Arc::clone(&core), Clock::start());
-    let task = tokio::spawn(serve(listener, Listener::Extender, core, None, router, async { drop(stopped.await) }));
+    let connections = core.metrics.served.by(Listener::Extender.label());
+    let task = tokio::spawn(serve(listener, connections, None, router, async { drop(stopped.await) }));
     Server { addr, stop, task }
 }
 
@@ -171,7 +177,7 @@ async fn an_open_request_is_answered_on_shutdown_and_the_connection_closed() {
     let (head, body) = head_and_body(&mut stream).await;
     assert!(head.contains("connection: close"), "{head}");
     assert!(body.contains("n1"));
-    server.task.await.unwrap().unwrap();
+    server.task.await.unwrap();
 }
 
 #[tokio::test]

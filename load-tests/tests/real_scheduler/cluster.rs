@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use headroom_extender::config::Config;
+use headroom_extender::config::{Config, ConfigFile as _};
 use headroom_extender::{Handle, Options};
 use headroom_load_tests::control_plane::{ControlPlane, StartError};
 use http_body_util::{BodyExt as _, Empty};

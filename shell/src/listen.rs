@@ -1,17 +1,16 @@
 //! Connections: accepted, counted, without Nagle's delay, and with TLS where it is configured.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::{Listener as Listen, ListenerExt as _};
+use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 
-use crate::core::Core;
-use crate::metrics::Listener;
+use crate::metrics::Connections;
 use crate::tls::Acceptor;
 
 /// Go's client gives up after 10 s too (`utilnet.SetTransportDefaults`).
@@ -19,35 +18,56 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// More wait in the kernel's backlog.
 const MAX_HANDSHAKES: usize = 64;
 
+/// An address could not be bound.
+#[derive(Debug, Error)]
+#[error("failed to listen on {addr}")]
+pub struct BindError {
+    /// The address.
+    pub addr: SocketAddr,
+    /// The cause.
+    pub source: std::io::Error,
+}
+
+/// Binds `addr`; port 0 takes a free one. The second value is the address that it has become.
+///
+/// # Errors
+/// When it cannot be bound.
+pub async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let failed = |source| BindError { addr, source };
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
+}
+
 /// Serves until `shutdown` resolves; then idle connections are closed and open requests answered, HTTP/1.1 with
 /// `Connection: close`, HTTP/2 after GOAWAY. HTTP/2 is spoken where the client starts with it.
 ///
 /// No timer is installed: hyper would close connections that idle for 30 s, and kube-scheduler reuses them for 90 s.
-///
-/// # Errors
-/// Only what axum reserves for later.
-pub(crate) async fn serve(
+pub async fn serve(
     tcp: TcpListener,
-    kind: Listener,
-    core: Arc<Core>,
+    connections: Connections,
     tls: Option<Acceptor>,
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    match tls {
+) {
+    let served = match tls {
         Some(acceptor) => {
-            let listener = Tls { tcp, kind, core, acceptor, handshakes: JoinSet::new() };
+            let listener = Tls { tcp, connections, acceptor, handshakes: JoinSet::new() };
             axum::serve(listener, router).with_graceful_shutdown(shutdown).await
         }
         None => {
-            let listener = tcp.tap_io(move |stream| accepted(stream, kind, &core));
+            let listener = tcp.tap_io(move |stream| accepted(stream, &connections));
             axum::serve(listener, router).with_graceful_shutdown(shutdown).await
         }
+    };
+    // Only what axum reserves for later.
+    if let Err(error) = served {
+        tracing::error!(%error, "listener failed");
     }
 }
 
-fn accepted(stream: &TcpStream, kind: Listener, core: &Core) {
-    core.metrics.connected(kind);
+fn accepted(stream: &TcpStream, connections: &Connections) {
+    connections.accepted();
     // Without it, the last segment of a reply waits for the client's delayed ACK.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::warn!(%error, "unable to set TCP_NODELAY");
@@ -57,8 +77,7 @@ fn accepted(stream: &TcpStream, kind: Listener, core: &Core) {
 /// Handshakes run beside each other: a client that is slow to shake hands keeps nobody waiting.
 struct Tls {
     tcp: TcpListener,
-    kind: Listener,
-    core: Arc<Core>,
+    connections: Connections,
     acceptor: Acceptor,
     handshakes: JoinSet<Result<(TlsStream<TcpStream>, SocketAddr), HandshakeFailed>>,
 }
@@ -77,7 +96,7 @@ impl Listen for Tls {
         loop {
             tokio::select! {
                 (stream, peer) = Listen::accept(&mut self.tcp), if self.handshakes.len() < MAX_HANDSHAKES => {
-                    accepted(&stream, self.kind, &self.core);
+                    accepted(&stream, &self.connections);
                     self.handshakes.spawn(handshake(self.acceptor.accept(stream), peer));
                 }
                 Some(done) = self.handshakes.join_next() => match done {
@@ -97,8 +116,8 @@ impl Listen for Tls {
 impl Tls {
     fn failed(&self, HandshakeFailed { peer, error }: &HandshakeFailed) {
         let error = error.as_ref().map_or_else(|| "timed out".to_owned(), ToString::to_string);
-        tracing::debug!(%peer, listener = ?self.kind, error, "TLS handshake failed");
-        self.core.metrics.handshake_failed(self.kind);
+        tracing::debug!(%peer, listener = self.connections.listener, error, "TLS handshake failed");
+        self.connections.handshake_failed();
     }
 }
 

@@ -10,17 +10,29 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config;
-use crate::core::Core;
-use crate::metrics::Metrics;
+use crate::metrics::Served;
 use files::{Files, Loaded};
 
 /// How often the files are looked at. kubelet itself takes up to a minute to bring a changed Secret into a volume.
 pub const POLL: Duration = Duration::from_secs(5);
+
+/// Files in PEM form. They are looked at every 5 s and loaded anew when they change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The server's certificate, then its intermediates. Required.
+    pub cert_file: PathBuf,
+    /// Its private key. Required.
+    pub key_file: PathBuf,
+    /// CAs of client certificates; every client must then have one that is for client authentication. Default null: none is asked for.
+    #[serde(default)]
+    pub client_ca_file: Option<PathBuf>,
+}
 
 /// Why a certificate cannot be served.
 #[derive(Debug, Error)]
@@ -81,7 +93,7 @@ impl Acceptor {
 /// The files behind an [`Acceptor`].
 #[derive(Debug)]
 pub struct Certificates {
-    config: config::Tls,
+    config: Tls,
     acceptor: Acceptor,
     /// What was loaded or refused last; `None` where it could not be read.
     seen: Option<Files>,
@@ -101,7 +113,7 @@ impl Certificates {
     ///
     /// # Errors
     /// When one of them cannot be read, holds something else, or key and certificate do not match.
-    pub fn load(config: config::Tls) -> Result<Certificates, TlsError> {
+    pub fn load(config: Tls) -> Result<Certificates, TlsError> {
         let files = Files::read(&config)?;
         let Loaded { server, expiry } = files.load(&config)?;
         let acceptor = Acceptor(Arc::new(ArcSwap::new(server)));
@@ -136,17 +148,17 @@ impl Certificates {
         }))
     }
 
-    fn show(&self, metrics: &Metrics) {
-        metrics.tls_expires("server", self.expiry.cert_secs);
+    fn show(&self, metrics: &Served) {
+        metrics.expires("server", self.expiry.cert_secs);
         if let Some(secs) = self.expiry.client_ca_secs {
-            metrics.tls_expires("client_ca", secs);
+            metrics.expires("client_ca", secs);
         }
     }
 }
 
 /// Looks at the files every `poll` for as long as it is polled.
-pub(crate) async fn follow(mut certificates: Certificates, core: Arc<Core>, poll: Duration) {
-    certificates.show(&core.metrics);
+pub async fn follow(mut certificates: Certificates, metrics: Served, poll: Duration) {
+    certificates.show(&metrics);
     loop {
         tokio::time::sleep(poll).await;
         let looked = tokio::task::spawn_blocking(move || {
@@ -163,8 +175,8 @@ pub(crate) async fn follow(mut certificates: Certificates, core: Arc<Core>, poll
                 tracing::error!(%error, cause, "unable to reload the certificate, the one before stays in use");
             }
         }
-        core.metrics.tls_reloaded(matches!(change, Some(Ok(()))));
-        certificates.show(&core.metrics);
+        metrics.reloaded(matches!(change, Some(Ok(()))));
+        certificates.show(&metrics);
     }
 }
 

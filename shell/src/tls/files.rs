@@ -10,8 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ConfigBuilder, Error, InconsistentKeys, RootCertStore, ServerConfig, WantsVerifier};
 use x509_cert::der::Decode as _;
 
-use super::{Expiry, TlsError};
-use crate::config::Tls;
+use super::{Expiry, Tls, TlsError};
 
 /// kube-scheduler offers both and gets HTTP/1.1, which costs less for one call at a time; gRPC clients offer only h2.
 const ALPN: [&[u8]; 2] = [b"http/1.1", b"h2"];

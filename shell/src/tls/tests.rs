@@ -1,115 +1,62 @@
 //! Real sockets and handshakes. Files are swapped as kubelet swaps those of a Secret volume.
 
+mod authority;
+
 use std::net::SocketAddr;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, Version};
-use headroom_proto::v1::extender_client::ExtenderClient;
-use headroom_proto::v1::filter_response::Answer;
-use headroom_proto::v1::{FilterRequest, Pod};
+use axum::routing::post;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tower::service_fn;
 
 use super::{Acceptor, Certificates, TlsError, follow};
-use crate::config::{Config, Tls};
-use crate::core::{Clock, Core};
-use crate::fixtures::World;
 use crate::listen::serve;
-use crate::metrics::Listener;
-use crate::{grpc, http};
+use crate::metrics::Served;
+use authority::{Authority, Secret};
 
 /// 2030-01-01T00:00:00Z.
 const EXPIRY_SECS: u64 = 1_893_456_000;
 
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
+/// Metrics and how they are read.
+struct Counted {
+    registry: Registry,
+    served: Served,
 }
 
-impl Authority {
-    fn new() -> Authority {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).unwrap().pem();
-        Authority { issuer: Issuer::new(params, key), pem }
+impl Counted {
+    fn new() -> Counted {
+        let mut registry = Registry::default();
+        let served = Served::new(&["grpc"], &["admin"]);
+        served.register(&mut registry);
+        Counted { registry, served }
     }
 
-    /// Certificate and key for 127.0.0.1.
-    fn issue(&self) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        params.not_after = date_time_ymd(2030, 1, 1);
-        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
-    }
-}
-
-/// A Secret volume: the files are links into `..data`, itself a link that kubelet replaces.
-struct Secret {
-    dir: TempDir,
-    versions: u32,
-}
-
-impl Secret {
-    fn with(cert: &str, key: &str, client_ca: &str) -> Secret {
-        let mut secret = Secret { dir: TempDir::new().unwrap(), versions: 0 };
-        secret.put(cert, key, client_ca);
-        for name in ["tls.crt", "tls.key", "ca.crt"] {
-            symlink(Path::new("..data").join(name), secret.path(name)).unwrap();
-        }
-        secret
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn put(&mut self, cert: &str, key: &str, client_ca: &str) {
-        self.versions += 1;
-        let version = self.path(&format!("..{}", self.versions));
-        std::fs::create_dir(&version).unwrap();
-        for (name, pem) in [("tls.crt", cert), ("tls.key", key), ("ca.crt", client_ca)] {
-            std::fs::write(version.join(name), pem).unwrap();
-        }
-        symlink(&version, self.path("..data_tmp")).unwrap();
-        std::fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
-    }
-
-    fn config(&self, mutual: bool) -> Tls {
-        let client_ca_file = mutual.then(|| self.path("ca.crt"));
-        Tls { cert_file: self.path("tls.crt"), key_file: self.path("tls.key"), client_ca_file }
+    fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        text
     }
 }
 
-fn core() -> Arc<Core> {
-    let core = Arc::new(Core::new(Config::default()));
-    let mut world = World::with(&[("n1", "c5.xlarge")]);
-    core.publish(world.snapshot(), &[], world.now);
-    core
-}
-
-async fn start(core: &Arc<Core>, kind: Listener, acceptor: Acceptor) -> SocketAddr {
+async fn start(acceptor: Acceptor) -> (SocketAddr, Counted) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let router = match kind {
-        Listener::Grpc => grpc::services(core, Clock::start(), std::future::pending()).await.0,
-        _ => http::extender(Arc::clone(core), Clock::start()),
-    };
-    tokio::spawn(serve(listener, kind, Arc::clone(core), Some(acceptor), router, std::future::pending()));
-    addr
+    let counted = Counted::new();
+    let router = Router::new().route("/", post(async |body: String| body));
+    tokio::spawn(serve(listener, counted.served.by("grpc"), Some(acceptor), router, std::future::pending()));
+    (addr, counted)
 }
 
 /// A client that trusts `authority`, has `certificate` and speaks `alpn`.
@@ -144,14 +91,14 @@ async fn http1(stream: TlsStream<TcpStream>) -> Sender {
     sender
 }
 
-async fn filter(sender: &mut Sender) -> Result<String, hyper::Error> {
-    let body = r#"{"Pod":{"metadata":{"uid":"u1"}},"Nodes":null,"NodeNames":["n1"]}"#;
-    let request = Request::post("/v1/filter").header("host", "headroom").body(Body::from(body)).unwrap();
+async fn call(sender: &mut Sender) -> Result<(), hyper::Error> {
+    let request = Request::post("/").header("host", "headroom").body(Body::from("hello")).unwrap();
     sender.ready().await?;
     let response = sender.send_request(request).await?;
     assert_eq!((response.status(), response.version()), (StatusCode::OK, Version::HTTP_11));
     let body = to_bytes(Body::new(response.into_body()), usize::MAX).await.unwrap();
-    Ok(String::from_utf8(body.to_vec()).unwrap())
+    assert_eq!(body, "hello");
+    Ok(())
 }
 
 /// The certificate that the server showed, as DER.
@@ -165,87 +112,63 @@ fn der(pem: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn one_tls_connection_carries_many_calls() {
-    let (authority, core) = (Authority::new(), core());
+    let authority = Authority::new();
     let (cert, key) = authority.issue();
     let secret = Secret::with(&cert, &key, "");
     let certificates = Certificates::load(secret.config(false)).unwrap();
-    let addr = start(&core, Listener::Extender, certificates.acceptor()).await;
+    let (addr, counted) = start(certificates.acceptor()).await;
     // kube-scheduler's client offers both.
     let stream = connect(addr, &authority, None, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let mut sender = http1(stream).await;
     for _ in 0..100 {
-        assert!(filter(&mut sender).await.unwrap().contains(r#""NodeNames":["n1"]"#));
+        call(&mut sender).await.unwrap();
     }
-    let text = core.metrics_text().unwrap();
-    assert!(text.contains(r#"headroom_extender_connections_total{listener="extender"} 1"#), "{text}");
+    let text = counted.text();
+    assert!(text.contains(r#"connections_total{listener="grpc"} 1"#), "{text}");
 }
 
 #[tokio::test]
 async fn a_client_that_speaks_only_http2_is_served() {
-    let (authority, core) = (Authority::new(), core());
+    let authority = Authority::new();
     let (cert, key) = authority.issue();
     let certificates = Certificates::load(Secret::with(&cert, &key, "").config(false)).unwrap();
-    let addr = start(&core, Listener::Extender, certificates.acceptor()).await;
+    let (addr, _) = start(certificates.acceptor()).await;
     let stream = connect(addr, &authority, None, &["h2"]).await.unwrap();
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let body = Body::from(r#"{"Pod":{"metadata":{"uid":"u"}},"NodeNames":["n1"]}"#);
-    let request = Request::post(format!("https://{addr}/v1/filter")).body(body).unwrap();
+    let request = Request::post(format!("https://{addr}/")).body(Body::from("hello")).unwrap();
     let response = sender.send_request(request).await.unwrap();
     assert_eq!((response.status(), response.version()), (StatusCode::OK, Version::HTTP_2));
 }
 
 #[tokio::test]
 async fn mutual_tls_refuses_a_client_without_a_certificate_of_its_ca() {
-    let (authority, stranger, core) = (Authority::new(), Authority::new(), core());
+    let (authority, stranger) = (Authority::new(), Authority::new());
     let (cert, key) = authority.issue();
     let secret = Secret::with(&cert, &key, &authority.pem);
     let certificates = Certificates::load(secret.config(true)).unwrap();
-    let addr = start(&core, Listener::Extender, certificates.acceptor()).await;
+    let (addr, counted) = start(certificates.acceptor()).await;
     for certificate in [None, Some(stranger.issue())] {
         // In TLS 1.3 the client is done before the server has looked at it; the refusal comes with the first read.
         if let Ok(stream) = connect(addr, &authority, certificate.as_ref(), &["http/1.1"]).await {
-            assert!(filter(&mut http1(stream).await).await.is_err());
+            assert!(call(&mut http1(stream).await).await.is_err());
         }
     }
     let known = authority.issue();
     let stream = connect(addr, &authority, Some(&known), &["http/1.1"]).await.unwrap();
-    assert!(filter(&mut http1(stream).await).await.is_ok());
-    let text = core.metrics_text().unwrap();
-    assert!(text.contains(r#"headroom_extender_tls_handshake_errors_total{listener="extender"} 2"#), "{text}");
-}
-
-#[tokio::test]
-async fn grpc_is_served_with_mutual_tls() {
-    let (authority, core) = (Authority::new(), core());
-    let (cert, key) = authority.issue();
-    let secret = Secret::with(&cert, &key, &authority.pem);
-    let certificates = Certificates::load(secret.config(true)).unwrap();
-    let addr = start(&core, Listener::Grpc, certificates.acceptor()).await;
-    let known = authority.issue();
-    let stream = connect(addr, &authority, Some(&known), &["h2"]).await.unwrap();
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    let channel = service_fn(move |request| sender.clone().send_request(request));
-    let mut client = ExtenderClient::with_origin(channel, format!("https://{addr}").parse().unwrap());
-    for _ in 0..3 {
-        let pod = Some(Pod { uid: "u".to_owned(), ..Pod::default() });
-        let request = FilterRequest { pod, node_names: vec!["n1".to_owned()] };
-        let reply = client.filter(request).await.unwrap().into_inner();
-        assert!(matches!(reply.answer, Some(Answer::Passed(passed)) if passed.node_names == ["n1"]));
-    }
-    let text = core.metrics_text().unwrap();
-    assert!(text.contains(r#"headroom_extender_connections_total{listener="grpc"} 1"#), "{text}");
+    assert!(call(&mut http1(stream).await).await.is_ok());
+    let text = counted.text();
+    assert!(text.contains(r#"tls_handshake_errors_total{listener="grpc"} 2"#), "{text}");
 }
 
 #[tokio::test]
 async fn a_new_certificate_is_for_new_connections_and_a_broken_one_for_none() {
-    let (authority, core) = (Authority::new(), core());
+    let authority = Authority::new();
     let (first, second) = (authority.issue(), authority.issue());
     let mut secret = Secret::with(&first.0, &first.1, "");
     let mut certificates = Certificates::load(secret.config(false)).unwrap();
-    let addr = start(&core, Listener::Extender, certificates.acceptor()).await;
+    let (addr, _) = start(certificates.acceptor()).await;
     let stream = connect(addr, &authority, None, &["http/1.1"]).await.unwrap();
     assert_eq!(shown(&stream), der(&first.0));
     let mut open = http1(stream).await;
@@ -255,7 +178,7 @@ async fn a_new_certificate_is_for_new_connections_and_a_broken_one_for_none() {
     assert!(matches!(certificates.look(), Some(Ok(()))));
     let stream = connect(addr, &authority, None, &["http/1.1"]).await.unwrap();
     assert_eq!(shown(&stream), der(&second.0));
-    assert!(filter(&mut open).await.is_ok(), "the open connection survives");
+    assert!(call(&mut open).await.is_ok(), "the open connection survives");
 
     secret.put(&first.0, &second.1, "");
     let refused = certificates.look();
@@ -272,37 +195,38 @@ async fn a_new_certificate_is_for_new_connections_and_a_broken_one_for_none() {
 
 #[tokio::test]
 async fn a_new_client_ca_refuses_those_of_the_old_one() {
-    let (authority, next, core) = (Authority::new(), Authority::new(), core());
+    let (authority, next) = (Authority::new(), Authority::new());
     let (cert, key) = authority.issue();
     let mut secret = Secret::with(&cert, &key, &authority.pem);
     let mut certificates = Certificates::load(secret.config(true)).unwrap();
-    let addr = start(&core, Listener::Extender, certificates.acceptor()).await;
+    let (addr, _) = start(certificates.acceptor()).await;
     secret.put(&cert, &key, &next.pem);
     assert!(matches!(certificates.look(), Some(Ok(()))));
     let (old, new) = (authority.issue(), next.issue());
     if let Ok(stream) = connect(addr, &authority, Some(&old), &["http/1.1"]).await {
-        assert!(filter(&mut http1(stream).await).await.is_err());
+        assert!(call(&mut http1(stream).await).await.is_err());
     }
     let stream = connect(addr, &authority, Some(&new), &["http/1.1"]).await.unwrap();
-    assert!(filter(&mut http1(stream).await).await.is_ok());
+    assert!(call(&mut http1(stream).await).await.is_ok());
 }
 
 #[tokio::test]
 async fn reloads_are_counted_and_the_expiry_is_shown() {
-    let (authority, core) = (Authority::new(), core());
+    let authority = Authority::new();
     let (first, second) = (authority.issue(), authority.issue());
     let mut secret = Secret::with(&first.0, &first.1, "");
     let certificates = Certificates::load(secret.config(false)).unwrap();
-    assert!(!core.metrics_text().unwrap().contains("expiry_timestamp_seconds{"), "no series without a certificate");
-    tokio::spawn(follow(certificates, Arc::clone(&core), Duration::from_millis(10)));
+    let counted = Counted::new();
+    assert!(!counted.text().contains("expiry_timestamp_seconds{"), "no series without a certificate");
+    tokio::spawn(follow(certificates, counted.served.clone(), Duration::from_millis(10)));
     let until = async |line: &str| {
         let seen = async {
-            while !core.metrics_text().unwrap().contains(line) {
+            while !counted.text().contains(line) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(20), seen).await;
-        assert!(waited.is_ok(), "{line}\n{}", core.metrics_text().unwrap());
+        assert!(waited.is_ok(), "{line}\n{}", counted.text());
     };
     let seconds = f64::from(u32::try_from(EXPIRY_SECS).unwrap());
     until(&format!(r#"tls_certificate_expiry_timestamp_seconds{{certificate="server"}} {seconds:?}"#)).await;
@@ -314,13 +238,13 @@ async fn reloads_are_counted_and_the_expiry_is_shown() {
 
 #[tokio::test]
 async fn a_client_that_never_shakes_hands_keeps_nobody_waiting() {
-    let (authority, core) = (Authority::new(), core());
+    let authority = Authority::new();
     let (cert, key) = authority.issue();
     let certificates = Certificates::load(Secret::with(&cert, &key, "").config(false)).unwrap();
-    let addr = start(&core, Listener::Extender, certificates.acceptor()).await;
+    let (addr, _) = start(certificates.acceptor()).await;
     let _silent = TcpStream::connect(addr).await.unwrap();
     let stream = connect(addr, &authority, None, &["http/1.1"]).await.unwrap();
-    assert!(filter(&mut http1(stream).await).await.is_ok());
+    assert!(call(&mut http1(stream).await).await.is_ok());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_saphyr::Error;
 
 /// The key, the parser's message in one line, and what was probably meant.
-pub(super) fn explain(path: &str, error: &Error) -> String {
+pub(super) fn explain(binary: &str, path: &str, error: &Error) -> String {
     let key = if matches!(path, "" | "." | "?") { String::new() } else { format!("{path}: ") };
     match error.without_snippet() {
         Error::SerdeUnknownField { field, expected, .. } => {
@@ -13,7 +13,7 @@ pub(super) fn explain(path: &str, error: &Error) -> String {
             format!("{key}{}{}", error.without_snippet(), suggestion(variant, expected))
         }
         error => {
-            format!("{key}{error}; 'headroom-extender check-config' without a file prints every key with its default")
+            format!("{key}{error}; '{binary} check-config' without a file prints every key with its default")
         }
     }
 }
