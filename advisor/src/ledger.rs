@@ -1,4 +1,22 @@
 //! Who holds each address of each subnet.
+//!
+//! ```text
+//! Inventory ──┐                       ┌─> occupancy ──> SubnetAccount
+//!             ├─> known ──> whose ────┤                     ^ in_flight
+//! ClusterState┘                       └─> tally ──> node ──> NodeAccount
+//! ```
+
+mod build;
+mod known;
+mod node;
+mod occupancy;
+mod tally;
+#[cfg(test)]
+pub(crate) mod tests;
+mod whose;
+
+pub use build::{Policy, build, owners};
+pub(crate) use known::Known;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,15 +28,17 @@ use headroom_capacity::time::Time;
 use headroom_capacity::units::{Enis, Ips, Prefixes};
 
 use crate::inventory::InstanceId;
+use crate::leaks::LeakReason;
 
 /// Who holds an address. Every address that is neither AWS's nor free has exactly one owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Owner {
     /// The primary address of the primary ENI of one of the cluster's instances.
     NodePrimary,
-    /// The primary address of a further ENI of such an instance, the trunk's among them: no pod can have it.
+    /// The primary address of a further ENI of such an instance, the trunk's among them: no pod can have it. Also what ipamd
+    /// gives to no pod any more: leftovers of the other mode, and what is on ENIs in excluded subnets.
     EniPrimary,
-    /// Attached for pods, and no pod has it.
+    /// Attached for pods, or on an ENI that is on its way to its instance, and no pod has it.
     Warm,
     /// A pod has it.
     Pod,
@@ -96,12 +116,15 @@ pub struct SubnetAccount {
     pub free_ips: Ips,
     /// Free aligned /28 blocks that EC2 may choose.
     pub free_prefixes: Prefixes,
-    /// What nodes and ENIs that are coming will still take: of `free_ips` this much is spoken for.
+    /// What nodes and ENIs that are coming will still take, 16 for each prefix: of `free_ips` this much is spoken for.
     pub in_flight_ips: Ips,
-    /// The same in /28 blocks, where nodes take prefixes.
+    /// The /28 blocks among it.
     pub in_flight_prefixes: Prefixes,
     /// EC2's `AvailableIpAddressCount`.
     pub reported_free: Ips,
+    /// Addresses that EC2 told of twice, or outside of what the subnet can give: what it shows is not of one moment. The first
+    /// ENI that was told of has it.
+    pub conflicts: Ips,
 }
 
 impl SubnetAccount {
@@ -155,9 +178,9 @@ pub struct NodeAccount {
     pub unmanaged: Enis,
     /// ENIs in a subnet tagged `kubernetes.io/role/cni=0`.
     pub excluded: Enis,
-    /// Addresses attached for pods, 16 for each prefix.
+    /// Addresses attached for pods, 16 for each prefix: warm ones, those that pods have and those that cool.
     pub attached: Ips,
-    /// Prefixes among them.
+    /// Prefixes that pods can get addresses from.
     pub prefixes: Prefixes,
     /// Of the attached, those that pods have.
     pub assigned: Ips,
@@ -203,6 +226,10 @@ pub struct Leak {
     pub subnet: SubnetId,
     /// The instance that it was made for.
     pub instance: Option<InstanceId>,
+    /// Why it counts as leaked.
+    pub reason: LeakReason,
+    /// It carries this cluster's name. Without, it may be another cluster's, and is told but never deleted.
+    pub of_cluster: bool,
     /// When it was made, by its tag.
     pub created_at: Option<Time>,
     /// Addresses that it holds, its primary one and 16 for each prefix included.

@@ -11,6 +11,8 @@
 //! comes in as an argument and nothing waits. The shells (`aws`, `feed`, `run`) hold all the waiting.
 
 pub mod config;
+pub mod in_flight;
 pub mod inventory;
+pub mod leaks;
 pub mod ledger;
 pub mod state;

@@ -1,0 +1,112 @@
+//! Instances that Auto Scaling groups want and EC2 does not show yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use headroom_capacity::budget::{Budget, NodeFacts, NodeKind, budget};
+use headroom_capacity::ids::SubnetId;
+use headroom_capacity::instance::InstanceLimits;
+use headroom_capacity::units::{Enis, Ips, Prefixes};
+
+use super::{Pool, add, of_pool, primary_to_come};
+use crate::inventory::{Group, InstanceId, Member};
+use crate::ledger::{InFlight, Known};
+
+/// A label that names the node's zone, which is known before the node is.
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// CNI `pkg/eniconfig`, the name that is taken where no label or annotation gives one.
+const DEFAULT_ENI_CONFIG: &str = "default";
+
+/// What the instances will take that groups want beyond those that EC2 shows, spread evenly over each group's subnets: nothing
+/// is known of the one that Auto Scaling will choose. It goes down as instances are shown, which are then counted themselves.
+/// Of a group that does not launch nothing is expected.
+pub(crate) fn of_groups(known: &Known<'_>) -> Vec<InFlight> {
+    let mut coming = Vec::new();
+    for group in known.inventory().groups.values() {
+        let instances = to_come(group, |id| known.inventory().instances.contains_key(id));
+        let here: Vec<&SubnetId> = group.subnets.iter().collect();
+        let Ok(subnets) = u32::try_from(here.len()) else { continue };
+        if instances == 0 || subnets == 0 {
+            continue;
+        }
+        for (nth, subnet) in (0..subnets).zip(here) {
+            let count = instances / subnets + u32::from(nth < instances % subnets);
+            if count > 0 {
+                add(&mut coming, footprint(known, group, subnet).into_iter().map(|one| times(one, count)));
+            }
+        }
+    }
+    coming
+}
+
+/// Instances that `group` has not got yet, and those that EC2 does not show yet.
+fn to_come(group: &Group, is_shown: impl Fn(&InstanceId) -> bool) -> u32 {
+    let active: Vec<&Member> = group.members.iter().filter(|member| counts(&member.lifecycle)).collect();
+    let unseen = active.iter().filter(|member| !is_shown(&member.instance)).count();
+    let active = u32::try_from(active.len()).unwrap_or(u32::MAX);
+    let launches = !group.suspended.iter().any(|process| process == "Launch");
+    let missing = if launches { group.desired.saturating_sub(active) } else { 0 };
+    missing.saturating_add(u32::try_from(unseen).unwrap_or(u32::MAX))
+}
+
+/// Whether a member in this state counts against the desired capacity (Auto Scaling user guide, "Lifecycle of an instance").
+fn counts(lifecycle: &str) -> bool {
+    !["Terminat", "Detach", "Warmed", "Standby"].iter().any(|gone| lifecycle.starts_with(gone))
+}
+
+/// One instance's: that of the largest type that the group's members have, one address where none is known.
+fn footprint(known: &Known<'_>, group: &Group, subnet: &SubnetId) -> Vec<InFlight> {
+    let types: BTreeSet<&Arc<str>> = group.members.iter().map(|member| &member.instance_type).collect();
+    let of_types =
+        types.into_iter().filter_map(|name| known.limits(name)).map(|limits| of_type(known, &limits, subnet));
+    let largest = of_types.max_by_key(|coming| coming.iter().map(|one| one.ips + one.prefixes.ips()).sum::<Ips>());
+    let mut coming = vec![InFlight { subnet: subnet.clone(), ips: Ips(1), prefixes: Prefixes::ZERO }];
+    add(&mut coming, largest.unwrap_or_default());
+    coming
+}
+
+/// What the pool of a new node attaches, its primary address not among it.
+fn of_type(known: &Known<'_>, limits: &InstanceLimits, subnet: &SubnetId) -> Vec<InFlight> {
+    let settings = known.settings();
+    let facts = NodeFacts {
+        kind: NodeKind::Linux,
+        limits: Some(limits),
+        settings,
+        max_pods: limits.default_max_pods(),
+        unmanaged: Enis::ZERO,
+        excluded: Enis(u32::from(settings.subnet_discovery && known.is_excluded(subnet))),
+        trunk_attached: false,
+        windows_prefix_delegation: false,
+    };
+    let Budget::Ipv4(budget) = budget(&facts) else { return Vec::new() };
+    let primary = primary_to_come(known, Some(subnet), &budget);
+    let new_eni = known.new_eni_subnets(Some(subnet), eni_config_to_come(known, Some(subnet)));
+    of_pool(&Pool {
+        settings,
+        budget: &budget,
+        attached: Ips::ZERO,
+        available: Ips::ZERO,
+        pods: 0,
+        waiting: 0,
+        pod_enis: Enis(u32::from(primary.is_some())),
+        free_slots: &BTreeMap::from_iter(primary),
+        new_eni: new_eni.first(),
+        overdue: false,
+    })
+}
+
+/// The ENIConfig's subnet of an instance in `subnet` that has not registered as a node: as far as its zone decides.
+pub(crate) fn eni_config_to_come<'a>(known: &Known<'a>, subnet: Option<&SubnetId>) -> Option<&'a SubnetId> {
+    let configs = &known.cluster().eni_configs;
+    let by_zone = known.settings().eni_config_label == ZONE_LABEL;
+    let az = known.inventory().subnets.get(subnet?).map(|subnet| &*subnet.az).filter(|_| by_zone);
+    configs.get(az.unwrap_or(DEFAULT_ENI_CONFIG))?.as_ref()
+}
+
+fn times(one: InFlight, count: u32) -> InFlight {
+    InFlight {
+        subnet: one.subnet,
+        ips: Ips(one.ips.get().saturating_mul(count)),
+        prefixes: Prefixes(one.prefixes.get().saturating_mul(count)),
+    }
+}
