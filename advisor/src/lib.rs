@@ -12,6 +12,7 @@
 
 pub mod config;
 pub mod in_flight;
+pub mod headroom;
 pub mod inventory;
 pub mod leaks;
 pub mod ledger;
