@@ -10,10 +10,12 @@
 //! Decisions (`state`, `ledger`, `in_flight`, `leaks`, the figures of `metrics` and `cloudwatch`) are plain values and functions: time
 //! comes in as an argument and nothing waits. The shells (`aws`, `feed`, `run`) hold all the waiting.
 
+pub mod cloudwatch;
 pub mod config;
 pub mod in_flight;
 pub mod headroom;
 pub mod inventory;
 pub mod leaks;
 pub mod ledger;
+pub mod metrics;
 pub mod state;

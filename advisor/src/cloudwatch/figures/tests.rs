@@ -1,0 +1,143 @@
+use std::collections::HashMap;
+
+use headroom_capacity::settings::CniSettings;
+use headroom_capacity::units::Ips;
+use headroom_cluster::Kind;
+
+use super::*;
+use crate::cloudwatch::cost::{Sizes, estimate};
+use crate::config::CloudWatch;
+use crate::headroom::fixtures::{ledger, node, state, subnet};
+use crate::headroom::headroom;
+use crate::inventory::{Group, ReadAt};
+use crate::ledger::Leak;
+use crate::state::PodInfo;
+
+const NOW: Time = Time::from_secs(10_000);
+
+struct Sample {
+    ledger: Ledger,
+    state: ClusterState,
+    inventory: Inventory,
+}
+
+fn pod(node: Option<&str>, ip: Option<&str>, demand: Demand) -> PodInfo {
+    PodInfo {
+        name: "default/p".into(),
+        node: node.map(Arc::from),
+        demand,
+        ip: ip.map(|ip| ip.parse().unwrap()),
+        over: false,
+        refused_at: None,
+        waiting_since: None,
+    }
+}
+
+/// Two subnets in two zones; a group with the one node launches into `s` and another, empty one into both.
+fn sample() -> Sample {
+    let settings = CniSettings::default();
+    let coming = SubnetAccount { in_flight_ips: Ips(7), ..subnet(40, 1) };
+    let mut ledger = ledger(coming, &[("n1", node(&settings, 5))]);
+    ledger.subnets.insert("t".into(), SubnetAccount { az: "b".into(), ..subnet(100, 6) });
+    ledger.leaks.push(Leak { eni: "eni-1".into(), subnet: "t".into(), instance: None, created_at: None, ips: Ips(16) });
+    ledger.pods_without_ip = 1;
+    let mut state = state(&["n1"], &settings);
+    let mut over = pod(Some("n1"), None, Demand::PodIp);
+    over.over = true;
+    let pods = [
+        pod(Some("n1"), Some("10.0.0.9"), Demand::PodIp),
+        pod(Some("n1"), None, Demand::PodIp),
+        pod(Some("n1"), None, Demand::None),
+        pod(None, None, Demand::PodIp),
+        over,
+    ];
+    state.pods = (0..).zip(pods).map(|(uid, pod)| (format!("uid-{uid}").into(), pod)).collect();
+    let group = |name: &str, subnets: &[&str]| Group {
+        name: name.into(),
+        min: 0,
+        max: 9,
+        desired: 1,
+        subnets: subnets.iter().map(|id| (*id).into()).collect(),
+        members: Vec::new(),
+        suspended: Vec::new(),
+        tags: BTreeMap::new(),
+    };
+    let groups = [group("workers", &["s"]), group("spare", &["s", "t", "unknown"])];
+    let at = Some(Time::from_secs(9_990));
+    let inventory = Inventory {
+        groups: groups.into_iter().map(|group| (Arc::clone(&group.name), group)).collect(),
+        read_at: ReadAt { subnets: at, enis: at, instances: at, groups: Some(NOW), endpoints: None },
+        ..Inventory::default()
+    };
+    Sample { ledger, state, inventory }
+}
+
+impl Sample {
+    fn data(&self) -> Vec<Datum> {
+        let headroom = headroom(&self.ledger, &self.state, NOW);
+        let Sample { ledger, state, inventory } = self;
+        let max_age = Duration::from_secs(180);
+        figures(&Observed { ledger, state, inventory, headroom: &headroom, cluster: "prod", max_age }, NOW)
+    }
+}
+
+/// Values by name, and the dimension beside `Cluster`.
+fn values(data: &[Datum]) -> HashMap<(String, String), f64> {
+    let value = |datum: &Datum| {
+        assert_eq!(datum.dimensions[0], ("Cluster".to_owned(), "prod".to_owned()));
+        let place = datum.dimensions.get(1).map_or(String::new(), |(name, value)| format!("{name}={value}"));
+        ((datum.name.clone(), place), datum.samples[0].value)
+    };
+    data.iter().map(value).collect()
+}
+
+#[test]
+fn each_scope_counts_what_is_its_own() {
+    let values = values(&sample().data());
+    let of = |name: &str| {
+        ["", "AZ=a", "AZ=b", "Subnet=s", "Subnet=t", "ASG=workers", "ASG=spare"]
+            .map(|place| values.get(&(name.to_owned(), place.to_owned())).copied())
+    };
+    let all = |values: [u32; 7]| values.map(|value| Some(f64::from(value)));
+    let some = |values: [i32; 7]| values.map(|value| (value >= 0).then_some(f64::from(value)));
+    assert_eq!(of("SubnetFreeIPs"), all([140, 40, 100, 40, 100, 40, 140]));
+    assert_eq!(of("SubnetFreePrefixes"), all([7, 1, 6, 1, 6, 1, 7]));
+    assert_eq!(of("InFlightReservedIPs"), all([7, 7, 0, 7, 0, 7, 7]));
+    assert_eq!(of("LeakedENIs"), some([1, 0, 1, 0, 1, -1, -1]));
+    assert_eq!(of("LeakedIPs"), some([16, 0, 16, 0, 16, -1, -1]));
+    assert_eq!(of("HeadroomPods"), some([22, 22, 0, -1, -1, 22, 0]));
+    assert_eq!(of("PodIPDemand"), some([3, 2, 0, -1, -1, 2, 0]), "the third is not scheduled");
+    assert_eq!(of("PodsWithoutIP"), some([1, 1, 0, -1, -1, 1, 0]));
+    assert_eq!(of("AdvisorHeartbeat"), some([1, -1, -1, -1, -1, -1, -1]));
+    assert_eq!(of("ObservationAge"), some([10, -1, -1, -1, -1, -1, -1]));
+    assert_eq!(of("NodeHeadroomPods")[0], Some(22.0));
+}
+
+#[test]
+fn an_old_source_is_not_told() {
+    let names = |sample: &Sample| sample.data().into_iter().map(|datum| datum.name).collect::<BTreeSet<String>>();
+    let mut old = sample();
+    old.inventory.read_at.enis = Some(Time::from_secs(9_000));
+    assert_eq!(
+        names(&old),
+        ["AdvisorHeartbeat", "ObservationAge", "PodIPDemand", "PodsWithoutIP"].map(String::from).into()
+    );
+    old.inventory.read_at.enis = None;
+    old.state.missing = vec![Kind::Pod];
+    assert_eq!(names(&old), ["AdvisorHeartbeat"].map(String::from).into());
+}
+
+#[test]
+fn the_estimate_counts_what_is_published() {
+    let sizes = Sizes { subnets: 2, azs: 2, groups: 2 };
+    let config = CloudWatch { enabled: true, ..CloudWatch::default() };
+    let data = sample().data();
+    assert_eq!(values(&data).len(), data.len(), "no metric is told twice");
+    assert_eq!(estimate(sizes, &config).metrics, data.len() as u64);
+}
+
+#[test]
+fn equal_nodes_share_one_value_of_the_distribution() {
+    let samples: Vec<(f64, f64)> = distribution(&[3, 0, 3, 3]).iter().map(|s| (s.value, s.count)).collect();
+    assert_eq!(samples, [(0.0, 1.0), (3.0, 3.0)]);
+}
