@@ -1,5 +1,20 @@
-//! Documents that repeat what the code says, held against it.
+//! Documents that repeat what the code says, held against it. `HEADROOM_UPDATE_DOCS=1` writes the tables between the markers
+//! anew.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use headroom_advisor::cloudwatch::catalog::{FIGURES, Scope};
+use headroom_advisor::cloudwatch::cni_helper::HELPER_FIGURES;
+use headroom_advisor::headroom::Headroom;
+use headroom_advisor::inventory::ReadAt;
+use headroom_advisor::ledger::{Ledger, SubnetAccount};
+use headroom_capacity::subnet::Cidr;
+use headroom_capacity::units::{Ips, Prefixes};
 use headroom_capacity::verdict::Reason;
 
 #[test]
@@ -16,4 +31,124 @@ fn every_reason_has_its_row() {
     let rows: Vec<(&str, &str)> = rows.collect();
     let want: Vec<(&str, &str)> = Reason::ALL.iter().map(|reason| (reason.label(), reason.as_str())).collect();
     assert_eq!(rows, want);
+}
+
+#[test]
+fn every_metric_has_its_row() {
+    let advisor = headroom_advisor::metrics::Metrics::new();
+    advisor.published(Arc::new(example_ledger()), Arc::new(example_headroom()), &ReadAt::default());
+    check_table("docs/metrics.md", "advisor", &metrics_table(&advisor.encode().unwrap()));
+    let extender = headroom_extender::metrics::Metrics::new();
+    extender.tls_expires("server", 1);
+    extender.tls_expires("client_ca", 1);
+    check_table("docs/metrics.md", "extender", &metrics_table(&extender.encode(0, 0, 0).unwrap()));
+}
+
+#[test]
+fn every_cloudwatch_metric_has_its_row() {
+    let mut own = "| metric | unit | dimensions | meaning |\n|---|---|---|---|\n".to_owned();
+    for figure in FIGURES {
+        let scopes: Vec<&str> = figure.scopes.iter().copied().map(Scope::label).collect();
+        let scopes = scopes.join("; ");
+        writeln!(own, "| `{}` | {} | {scopes} | {} |", figure.name, figure.unit.label(), figure.meaning).unwrap();
+    }
+    check_table("docs/cloudwatch.md", "headroom", &own);
+    let mut helper = "| metric | in ipamd | source | meaning |\n|---|---|---|---|\n".to_owned();
+    for figure in HELPER_FIGURES {
+        let source = if figure.needs_ipamd() { "ipamd" } else { "EC2 and Kubernetes" };
+        writeln!(helper, "| `{}` | `{}` | {source} | {} |", figure.name, figure.ipamd, figure.meaning).unwrap();
+    }
+    check_table("docs/cloudwatch.md", "cni-metrics-helper", &helper);
+}
+
+/// What stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+fn check_table(page: &str, name: &str, want: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{page} has no {begin}"));
+    let (table, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{page} has no {end}"));
+    if std::env::var_os("HEADROOM_UPDATE_DOCS").is_some() && table != want {
+        std::fs::write(&path, format!("{before}{begin}{want}{end}{after}")).unwrap();
+    } else {
+        let how = "run HEADROOM_UPDATE_DOCS=1 cargo test -p headroom-load-tests --test docs";
+        assert_eq!(table, want, "{page} is not what the code says; {how}");
+    }
+}
+
+#[derive(Default)]
+struct Family {
+    kind: String,
+    help: String,
+    labels: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Labels whose values are the cluster's own.
+const OPEN: [&str; 4] = ["asg", "az", "subnet", "version"];
+/// Sets with more values are not written out.
+const MOST_VALUES: usize = 12;
+
+/// A table out of the text that Prometheus gets: the page cannot tell anything else.
+fn metrics_table(text: &str) -> String {
+    let mut families: Vec<(String, Family)> = Vec::new();
+    for line in text.lines() {
+        if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            families
+                .push((name.to_owned(), Family { help: help.trim_end_matches('.').to_owned(), ..Family::default() }));
+        } else if let Some((_, family)) = families.last_mut() {
+            if let Some((_, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+                kind.clone_into(&mut family.kind);
+            } else if let Some((_, labels)) = line.split_once('{') {
+                let labels = labels.rsplit_once('}').unwrap().0;
+                for (label, value) in labels.split(',').filter_map(|label| label.split_once('=')) {
+                    if label != "le" {
+                        family.labels.entry(label.to_owned()).or_default().insert(value.trim_matches('"').to_owned());
+                    }
+                }
+            }
+        }
+    }
+    let mut table = "| metric | type | labels | meaning |\n|---|---|---|---|\n".to_owned();
+    for (name, family) in families {
+        let suffix = match family.kind.as_str() {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        let labels: Vec<String> = family.labels.iter().map(|(label, values)| label_cell(label, values)).collect();
+        writeln!(table, "| `{name}{suffix}` | {} | {} | {} |", family.kind, labels.join("; "), family.help).unwrap();
+    }
+    table
+}
+
+fn label_cell(label: &str, values: &BTreeSet<String>) -> String {
+    if OPEN.contains(&label) || values.len() > MOST_VALUES {
+        return format!("`{label}`");
+    }
+    let values: Vec<&str> = values.iter().map(|value| if value.is_empty() { "empty" } else { value }).collect();
+    format!("`{label}`: {}", values.join(", "))
+}
+
+fn example_ledger() -> Ledger {
+    let subnet = SubnetAccount {
+        cidr: Cidr::parse("10.0.0.0/24").unwrap(),
+        az: "us-west-2a".into(),
+        reserved: Ips(5),
+        cidr_reserved: Ips::ZERO,
+        held: [Ips::ZERO; 8],
+        free_ips: Ips(251),
+        free_prefixes: Prefixes(14),
+        in_flight_ips: Ips::ZERO,
+        in_flight_prefixes: Prefixes::ZERO,
+        reported_free: Ips(251),
+    };
+    Ledger { subnets: BTreeMap::from([("subnet-a".into(), subnet)]), ..Ledger::default() }
+}
+
+fn example_headroom() -> Headroom {
+    Headroom {
+        by_az: BTreeMap::from([("us-west-2a".into(), 1)]),
+        by_group: BTreeMap::from([("workers".into(), 1)]),
+        ..Headroom::default()
+    }
 }
