@@ -11,7 +11,12 @@
 //! pool      somewhere at or above          └─ ipamd's loop has come round, its EC2 calls are answered
 //! ```
 //! What it cannot see is EC2 refusing: an empty subnet, throttling, a missing permission. A pod that gets no address is the
-//! evidence for these.
+//! evidence for these. Where EC2 is read too, by whoever it may be, the pool that it showed takes the place of the bound as of that time
+//! ([`Floor::observed`]), and growth from then on stops where the subnets do ([`Floor::limited`]).
+
+mod observed;
+
+pub use observed::Observed;
 
 use std::time::Duration;
 
@@ -102,6 +107,13 @@ pub struct Floor {
     /// Oldest first.
     rising: Vec<Rising>,
     growth: Option<Growth>,
+    /// Since when ipamd may grow the pool without a break; `None` while it may not.
+    grows_since: Option<Time>,
+    /// How small the pool may have become when.
+    lows: observed::Lows,
+    shown: Option<Observed>,
+    /// What the subnets let the pool reach, where somebody has looked at them.
+    most: Option<Ips>,
 }
 
 /// A pool that held `base` addresses and is low: from then on `kept` were to be kept.
@@ -122,7 +134,9 @@ impl Floor {
     /// A pod asked for an address and got none: there are no more than those that pods hold.
     #[must_use]
     pub fn refused(self) -> Floor {
-        Floor { held: Ips::ZERO, rising: Vec::new(), ..self }
+        // What EC2 showed before does not bring it back.
+        let shown = self.shown.map(|shown| Observed { attached: Ips::ZERO, ..shown });
+        Floor { held: Ips::ZERO, rising: Vec::new(), shown, ..self }
     }
 
     /// The bound at `now`. Calls may come at any time; growth is noticed by the first call after [`Floor::due`]. With a `step` of
@@ -130,26 +144,42 @@ impl Floor {
     #[must_use]
     pub fn advance(self, seen: &Seen, growth: &Growth, now: Time, step: Duration) -> Floor {
         let mut next = self;
-        if next.growth != Some(*growth) {
+        let before = next.growth.replace(*growth);
+        // A new limit, as of an ENI that turns out not to be ipamd's, leaves the pool as it is.
+        if before.is_none_or(|before| (Growth { ceiling: growth.ceiling, ..before }) != *growth) {
             // aws-node starts anew with other settings, and what it attached before may not be of the kind that it hands out now.
-            next = Floor { held: Ips::ZERO, growth: Some(*growth), rising: Vec::new(), ..next };
+            next = Floor { held: Ips::ZERO, rising: Vec::new(), shown: None, ..next };
+            if before.is_some() {
+                next.lows.note(Ips::ZERO, now);
+            }
         }
         next.scattered |= seen.released;
-        next.fall(growth.kept(seen.fewest.min(seen.assigned)));
+        let fewest = growth.kept(seen.fewest.min(seen.assigned));
+        next.lows.note(fewest, now);
+        next.fall(fewest);
         if seen.grows {
+            next.grows_since.get_or_insert(now);
             next.rise(growth, now, step);
         } else {
+            next.grows_since = None;
             next.rising.clear();
         }
-        let kept = growth.kept(seen.assigned);
-        next.fall(kept);
-        next.held = next.held.max(growth.proven(seen.assigned));
-        let base = next.held;
-        let news = next.rising.last().is_none_or(|last| (last.base, last.kept) != (base, kept));
-        if seen.grows && kept > base && news {
-            next.rising.push(Rising { since: now, base, kept });
-        }
+        next.settle(seen, growth, now);
         next
+    }
+
+    /// What the pods prove holds in any case; and a pool that is low by what is known now rises from now on.
+    fn settle(&mut self, seen: &Seen, growth: &Growth, now: Time) {
+        let kept = growth.kept(seen.assigned);
+        self.fall(kept);
+        self.lows.keep(kept);
+        let most = self.most.unwrap_or(growth.ceiling);
+        self.held = self.held.min(most).max(growth.proven(seen.assigned));
+        let base = self.held;
+        let news = self.rising.last().is_none_or(|last| (last.base, last.kept) != (base, kept));
+        if seen.grows && kept.min(most) > base && news {
+            self.rising.push(Rising { since: now, base, kept });
+        }
     }
 
     /// Addresses that are attached.
@@ -170,11 +200,14 @@ impl Floor {
         if !grows {
             return self.held;
         }
+        let most = self.most.unwrap_or(growth.ceiling);
         if step.is_zero() {
-            return growth.ceiling;
+            return most.max(self.held);
         }
         let full = growth.kept(self.held);
-        (self.held + growth.gain(self.held, self.scattered)).min(full).max(self.held)
+        // What ipamd may have given back since EC2 showed it is attached again as pods come.
+        let shown = self.shown.map_or(Ips::ZERO, |shown| shown.attached.min(growth.ceiling));
+        (self.held + growth.gain(self.held, self.scattered)).min(full).max(shown).min(most).max(self.held)
     }
 
     fn fall(&mut self, kept: Ips) {
@@ -189,9 +222,10 @@ impl Floor {
         if step.is_zero() {
             self.held = growth.ceiling;
         }
+        let most = self.most.unwrap_or(growth.ceiling);
         let due = self.rising.partition_point(|rising| rising.since + step <= now);
         for Rising { base, kept, .. } in self.rising.drain(..due) {
-            self.held = self.held.max((base + growth.gain(base, self.scattered)).min(kept));
+            self.held = self.held.max((base + growth.gain(base, self.scattered)).min(kept).min(most));
         }
         let held = self.held;
         self.rising.retain(|rising| rising.kept > held);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use headroom_capacity::budget::{Budget, Ipv4Budget, NodeFacts, NodeKind, budget};
-use headroom_capacity::floor::{Floor, Growth, STEP, Seen};
+use headroom_capacity::floor::{Floor, Growth, Observed, STEP, Seen};
 use headroom_capacity::ids::{EniId, PodUid, SubnetId};
 use headroom_capacity::instance::lookup;
 use headroom_capacity::ipamd::{Call, Config, Effect, Event, Ipamd, NewEni, Reply, SubnetInfo};
@@ -37,6 +37,8 @@ struct World {
     /// Pods that hold an address, as seen, and when more of them will be.
     seen: u32,
     unseen: VecDeque<(Time, PodUid)>,
+    /// What EC2 showed, and when that is told.
+    shown: VecDeque<(Time, Observed)>,
 }
 
 fn draw(random: &mut u64, n: usize) -> usize {
@@ -81,6 +83,7 @@ impl World {
             floor: Floor::default(),
             seen: 0,
             unseen: VecDeque::new(),
+            shown: VecDeque::new(),
         }
     }
 
@@ -147,7 +150,8 @@ impl World {
             let reply = self.reply.as_ref().map(|(at, _)| *at);
             let tick = if reply.is_none() { Some(self.tick_at) } else { None };
             let status = self.unseen.front().map(|(at, _)| *at);
-            let due = [reply, tick, status, self.floor.due(STEP)].into_iter().flatten().min();
+            let told = self.shown.front().map(|(at, _)| *at);
+            let due = [reply, tick, status, told, self.floor.due(STEP)].into_iter().flatten().min();
             let Some(at) = due.filter(|at| *at <= until) else { break };
             self.now = self.now.max(at);
             if reply == Some(at) {
@@ -160,10 +164,26 @@ impl World {
             } else if status == Some(at) {
                 self.unseen.pop_front();
                 self.seen += 1;
+            } else if told == Some(at) {
+                return self.told().and_then(|()| self.pass(until.since(self.now)));
             }
             self.look(false)?;
         }
         self.now = until;
+        self.look(false)
+    }
+
+    /// EC2 is asked now, and the answer comes later.
+    fn show(&mut self, delay: Duration) {
+        let observed = Observed { at: self.now, attached: self.ipamd.stats(self.now).total };
+        let at = self.shown.back().map_or(self.now, |(at, _)| *at).max(self.now + delay);
+        self.shown.push_back((at, observed));
+    }
+
+    fn told(&mut self) -> Result<(), TestCaseError> {
+        let (_, observed) = self.shown.pop_front().expect("it is due");
+        let seen = Seen { assigned: Ips(self.seen), fewest: Ips(self.seen), released: false, grows: true };
+        self.floor = std::mem::take(&mut self.floor).observed(&observed, &seen, &self.growth, self.now, STEP);
         self.look(false)
     }
 
@@ -211,6 +231,7 @@ enum Step {
     Start(u8),
     Stop(u8),
     Pass(u32),
+    Show(u32),
     Restart,
 }
 
@@ -220,6 +241,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (1..20u8).prop_map(Step::Stop),
         6 => (1..40_000u32).prop_map(Step::Pass),
         1 => (100_000..200_000u32).prop_map(Step::Pass),
+        2 => (0..60_000u32).prop_map(Step::Show),
         1 => Just(Step::Restart),
     ]
 }
@@ -261,7 +283,11 @@ proptest! {
                 Step::Start(count) => world.start(count)?,
                 Step::Stop(count) => world.stop(count)?,
                 Step::Pass(millis) => world.pass(Duration::from_millis(u64::from(millis)))?,
-                Step::Restart => world.floor = Floor::of_unknown_past(),
+                Step::Show(millis) => world.show(Duration::from_millis(u64::from(millis))),
+                Step::Restart => {
+                    world.floor = Floor::of_unknown_past();
+                    world.shown.clear();
+                }
             }
         }
     }
