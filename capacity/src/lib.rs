@@ -10,9 +10,11 @@
 //! datastore <── ipamd ─────┘   subnet ──┘
 //!                 ├─ steady (closed forms of the same rules)
 //!                 └─ floor (what they have brought by now, told from pods alone)
+//! allot (who may count on what of a shared subnet)
 //! ```
 #![cfg_attr(not(test), deny(missing_docs))]
 
+pub mod allot;
 pub mod budget;
 pub mod datastore;
 pub mod floor;
