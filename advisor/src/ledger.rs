@@ -178,6 +178,8 @@ pub struct NodeAccount {
     pub unmanaged: Enis,
     /// ENIs in a subnet tagged `kubernetes.io/role/cni=0`.
     pub excluded: Enis,
+    /// A trunk ENI is attached.
+    pub trunk: bool,
     /// Addresses attached for pods, 16 for each prefix: warm ones, those that pods have and those that cool.
     pub attached: Ips,
     /// Prefixes that pods can get addresses from.

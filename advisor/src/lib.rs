@@ -14,6 +14,7 @@ pub mod cloudwatch;
 pub mod config;
 pub mod in_flight;
 pub mod headroom;
+pub mod feed;
 pub mod inventory;
 pub mod leaks;
 pub mod ledger;
