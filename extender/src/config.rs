@@ -1,5 +1,7 @@
 //! The configuration file: what the extender decides by. Process knobs (addresses, log format) are flags.
 
+mod feed;
+
 use std::time::Duration;
 
 use headroom_capacity::floor::STEP;
@@ -8,6 +10,8 @@ use headroom_shell::config::within;
 pub use headroom_shell::config::{ConfigError, ConfigFile};
 pub use headroom_shell::tls::Tls;
 use serde::{Deserialize, Serialize};
+
+pub use feed::Feed;
 
 /// Everything in the file; each key may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +31,8 @@ pub struct Config {
     pub evidence: Evidence,
     /// How waiting pods are tried again when IPs come back.
     pub wake_up: WakeUp,
+    /// Where what EC2 shows comes from.
+    pub feed: Feed,
     /// Limits of the HTTP server; the gRPC server has the same, counted apart.
     pub http: Http,
     /// TLS for kube-scheduler and gRPC; null, the default, speaks plain text. The admin address always does.
@@ -229,11 +235,13 @@ impl ConfigFile for Config {
             ("claims.failure_grace_secs", self.claims.failure_grace_secs, 0, 60),
             ("failure.stale_after_secs", self.failure.stale_after_secs, 1, 86_400),
             ("evidence.hold_secs", self.evidence.hold_secs, 0, 3600),
+            ("feed.stale_after_secs", self.feed.stale_after_secs, 30, 86_400),
             ("wake_up.max_pods", u64::from(self.wake_up.max_pods), 1, 100),
             ("http.max_body_bytes", size(self.http.max_body_bytes), 4096, 1 << 30),
             ("http.max_in_flight", size(self.http.max_in_flight), 1, 10_000),
             ("http.drain_secs", self.http.drain_secs, 0, 300),
-        ])
+        ])?;
+        self.feed.check()
     }
 }
 

@@ -13,6 +13,7 @@ use headroom_capacity::verdict::{self, Demand, NodeState, Reason};
 
 use crate::claims::Claims;
 use crate::config::Config;
+use crate::feed::Source;
 use crate::filter::{Candidate, Room, nominated_before, offers};
 use crate::snapshot::{NodeView, Snapshot};
 
@@ -29,6 +30,8 @@ pub struct Explanation {
     pub at: Time,
     /// Since when the watch of nodes or of pods has been failing.
     pub failing_since: Option<Time>,
+    /// When EC2 was read for what the advisor's feed tells, where it counts.
+    pub feed_observed_at: Option<Time>,
     /// Pods that hold a claim, on whatever node.
     pub claiming_pods: usize,
     /// The nodes that this pod holds a claim on.
@@ -102,6 +105,7 @@ impl Explanation {
             demand: pod.claimant.demand,
             at: snapshot.at,
             failing_since: snapshot.failing_since,
+            feed_observed_at: snapshot.feed_observed_at,
             claiming_pods: claims.len(),
             own_claim: own_claim.collect(),
             detailed,
@@ -116,7 +120,8 @@ impl Explanation {
         self.accounts.iter().any(Account::passes)
     }
 
-    /// The account of the node's pool in words, claims and nominated pods taken off; `None` for a node that was not seen.
+    /// The account of the node's pool in words, with where it comes from, claims and nominated pods taken off; `None` for a node that was
+    /// not seen.
     #[must_use]
     pub fn figures(&self, account: &Account) -> Option<String> {
         let view = account.view.as_ref()?;
@@ -125,7 +130,15 @@ impl Explanation {
         let state = NodeState { claims: Ips(ips), branch_claims: Enis(branch_enis), ..view.state.clone() };
         let text = verdict::explain(&state, &self.settings, self.demand, self.at);
         // Its last line is the verdict on the pool alone; the account's also goes by evidence and policy.
-        Some(text.lines().filter(|line| !line.starts_with("verdict: ")).map(|line| format!("{line}\n")).collect())
+        let lines = text.lines().filter(|line| !line.starts_with("verdict: ")).map(|line| format!("{line}\n"));
+        Some([self.source(view)].into_iter().chain(lines).collect())
+    }
+
+    fn source(&self, view: &NodeView) -> String {
+        match (view.source(), self.feed_observed_at) {
+            (Source::Feed, Some(at)) => format!("source: feed, EC2 was read {} s ago\n", self.at.since(at).as_secs()),
+            (source, _) => format!("source: {}, attached IPs are estimated, subnets not seen\n", source.label()),
+        }
     }
 }
 

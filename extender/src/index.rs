@@ -1,6 +1,7 @@
 //! Cluster events in, snapshots out. Knows no clock: every call says what time it is.
 
 mod estimate;
+mod feed;
 mod node;
 
 use std::cmp::Reverse;
@@ -18,8 +19,9 @@ use headroom_cluster::{Event, Kind, Pod, SandboxFailure};
 
 use crate::claims::Outcome;
 use crate::config::{Evidence, Pool};
+use crate::feed::Change;
 use crate::snapshot::{NodeTable, Nominee, Snapshot, Zone};
-use node::NodeEntry;
+use node::{Around, NodeEntry};
 
 /// The state that only the writer changes.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub struct Index {
     /// When a node's view changes by itself: an IP has cooled down, evidence has aged.
     timers: BinaryHeap<Reverse<(Time, Arc<str>)>>,
     outcomes: Vec<Outcome>,
+    feed: feed::Feed,
 }
 
 /// What is kept of a pod.
@@ -102,7 +105,22 @@ impl Index {
             zones: Vec::new(),
             timers: BinaryHeap::new(),
             outcomes: Vec::new(),
+            feed: feed::Feed::default(),
         }
+    }
+
+    /// How old what the advisor tells may become before it counts for nothing; until this is called, none of it counts.
+    pub fn forget_feed_after(&mut self, age: Duration) {
+        self.feed.stale_after = age;
+    }
+
+    /// Takes in what the advisor tells.
+    pub fn told(&mut self, change: Change, now: Time) {
+        if !change.types.is_empty() {
+            self.dirty.extend(self.nodes.keys().cloned());
+        }
+        let touched = self.feed.take(change, now);
+        self.dirty.extend(touched.into_iter().filter(|name| self.nodes.contains_key(name)));
     }
 
     /// aws-node's settings as last seen.
@@ -120,7 +138,10 @@ impl Index {
                 if listed {
                     entry.floor = Floor::of_unknown_past();
                 }
-                entry.info = Some(*node);
+                let name = Arc::clone(&node.name);
+                if entry.info.replace(*node).is_none() && self.feed.told(&name).enis.is_some() {
+                    self.feed.again();
+                }
             }
             Event::NodeDeleted(name) => self.node_gone(&name),
             Event::PodApplied(pod) => self.pod_applied(*pod, now),
@@ -139,6 +160,7 @@ impl Index {
             Event::CniSettings { settings, .. } => {
                 if *self.settings != *settings {
                     self.settings = Arc::from(settings);
+                    self.feed.again();
                     self.dirty.extend(self.nodes.keys().cloned());
                 }
             }
@@ -163,6 +185,7 @@ impl Index {
                 self.dirty.insert(name);
             }
         }
+        self.divide(now);
         for name in mem::take(&mut self.dirty) {
             self.refresh(&name, now);
         }
@@ -172,6 +195,7 @@ impl Index {
             settings: Arc::clone(&self.settings),
             missing: Kind::ALL.into_iter().filter(|kind| !self.synced.contains(kind)).collect(),
             failing_since: required.iter().filter_map(|kind| self.failing_since.get(kind)).min().copied(),
+            feed_observed_at: self.feed.observed_at(),
             at: now,
         }
     }
@@ -185,7 +209,8 @@ impl Index {
     /// When the next node changes without an event.
     #[must_use]
     pub fn next_change(&self) -> Option<Time> {
-        self.timers.peek().map(|Reverse((at, _))| *at)
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        [timer, self.feed.ends_at()].into_iter().flatten().min()
     }
 
     /// The ENIConfig that this node's new ENIs take their subnet from, and that subnet where the ENIConfig exists; `None` without
@@ -224,11 +249,40 @@ impl Index {
         Zone(u16::try_from(at).unwrap_or(u16::MAX))
     }
 
+    /// Once for each time that the advisor told something: pools are as EC2 showed them, and the subnets are divided anew. Nodes
+    /// that may count on the same as before are left alone, which is most of them.
+    fn divide(&mut self, now: Time) {
+        self.dirty.extend(self.feed.expire(now));
+        if !self.feed.take_news() {
+            return;
+        }
+        let Some(at) = self.feed.observed_at() else { return };
+        let mut growing = Vec::new();
+        let limits = |name: &str| self.feed.limits(name);
+        for (name, shown) in self.feed.nodes() {
+            let Some(entry) = self.nodes.get_mut(name) else { continue };
+            entry.forget(now);
+            let told = feed::Told { enis: Some(shown), pool: None };
+            let around = Around { settings: &self.settings, step: self.step, limits: &limits, told };
+            let Some((node, changed)) = entry.observe(&around, at, now) else { continue };
+            growing.push((Arc::clone(name), node));
+            if changed {
+                self.dirty.insert(Arc::clone(name));
+            }
+        }
+        // The order decides who is served first where addresses are scarce, and must not be that of a hash table.
+        growing.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        self.dirty.extend(self.feed.divide(growing));
+    }
+
     fn refresh(&mut self, name: &Arc<str>, now: Time) {
         let zone = self.zone(name);
         let Some(entry) = self.nodes.get_mut(name) else { return };
         entry.forget(now);
-        let view = entry.view(&self.settings, self.step, zone, now);
+        let limits = |name: &str| self.feed.limits(name);
+        let told = self.feed.told(name);
+        let around = Around { settings: &self.settings, step: self.step, limits: &limits, told };
+        let view = entry.view(&around, zone, now);
         if let Some(at) = entry.next_growth(self.step) {
             self.timers.push(Reverse((at, Arc::clone(name))));
         }

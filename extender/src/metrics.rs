@@ -15,27 +15,32 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::config::OnUnknown;
+use crate::feed::FeedError;
 use crate::filter::Counts;
 use crate::snapshot::Snapshot;
 use crate::wire::RequestError;
 
-type Labels = [(&'static str, &'static str); 2];
+type Labels<const N: usize> = [(&'static str, &'static str); N];
 type FloatGauge = Gauge<f64, AtomicU64>;
 
 /// Handles to all metrics; the registry encodes them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Labels, Counter>,
+    requests: Family<Labels<2>, Counter>,
     filter_seconds: Histogram,
-    filter_nodes: Family<Labels, Counter>,
-    policy_uses: Family<Labels, Counter>,
-    watch_events: Family<Labels, Counter>,
-    watch_errors: Family<Labels, Counter>,
+    filter_nodes: Family<Labels<2>, Counter>,
+    policy_uses: Family<Labels<2>, Counter>,
+    watch_events: Family<Labels<2>, Counter>,
+    watch_errors: Family<Labels<2>, Counter>,
     /// Requests being answered.
     pub in_flight: Gauge<i64, AtomicI64>,
     /// Connections and certificates.
     pub served: Served,
+    /// Like the next without a series until there is a feed.
+    feed_up: Family<Labels<0>, Gauge<i64, AtomicI64>>,
+    feed_observed: Family<Labels<0>, FloatGauge>,
+    feed_errors: Family<Labels<1>, Counter>,
     snapshot_nodes: Gauge<i64, AtomicI64>,
     snapshot_published: FloatGauge,
     claims: Gauge<i64, AtomicI64>,
@@ -141,6 +146,9 @@ impl Metrics {
             watch_errors: Family::default(),
             in_flight: Gauge::default(),
             served: Served::new(&[Listener::Extender.label(), Listener::Grpc.label()], &[Listener::Admin.label()]),
+            feed_up: Family::default(),
+            feed_observed: Family::default(),
+            feed_errors: Family::default(),
             snapshot_nodes: Gauge::default(),
             snapshot_published: FloatGauge::default(),
             claims: Gauge::default(),
@@ -169,6 +177,10 @@ impl Metrics {
         to.register("watch_errors", "Watch errors by kind", self.watch_errors.clone());
         to.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
         self.served.register(to);
+        to.register("feed_up", "Whether the advisor tells what EC2 shows", self.feed_up.clone());
+        let observed = "When EC2 was read for what the advisor told last, Unix time";
+        to.register_with_unit("feed_observed_timestamp", observed, Unit::Seconds, self.feed_observed.clone());
+        to.register("feed_errors", "Ends of the advisor's feed by cause", self.feed_errors.clone());
         to.register("snapshot_nodes", "Nodes in the snapshot", self.snapshot_nodes.clone());
         let published = "When the snapshot was published, Unix time";
         to.register_with_unit(
@@ -190,6 +202,9 @@ impl Metrics {
             for answer in ANSWERS.into_iter().chain(RequestError::LABELS) {
                 self.requests.get_or_create(&[("verb", verb.label()), ("answer", answer)]).inc_by(0);
             }
+        }
+        for error in FeedError::ALL {
+            self.feed_errors.get_or_create(&[("error", error.label())]).inc_by(0);
         }
         for labels in ["now", "soon", "open"].map(|verdict| [("verdict", verdict), ("reason", "")]) {
             self.filter_nodes.get_or_create(&labels).inc_by(0);
@@ -268,6 +283,18 @@ impl Metrics {
 
     fn watch_error(&self, kind: Kind, class: ErrorClass) {
         self.watch_errors.get_or_create(&[("kind", kind.label()), ("error", class.label())]).inc();
+    }
+
+    /// The advisor told what EC2 showed at `observed_at`, Unix time.
+    pub fn feed_told(&self, observed_at: Time) {
+        self.feed_up.get_or_create(&[]).set(1);
+        self.feed_observed.get_or_create(&[]).set(Duration::from_millis(observed_at.as_millis()).as_secs_f64());
+    }
+
+    /// The advisor tells nothing for now.
+    pub fn feed_failed(&self, error: FeedError) {
+        self.feed_up.get_or_create(&[]).set(0);
+        self.feed_errors.get_or_create(&[("error", error.label())]).inc();
     }
 
     /// A snapshot was published at `now`, Unix time.

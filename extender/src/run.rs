@@ -10,11 +10,12 @@ use headroom_shell::listen::{self, BindError, bind};
 use headroom_shell::supervise::{Supervised, Supervisor, TaskError};
 use headroom_shell::tls::{self, Certificates, TlsError};
 use thiserror::Error;
+use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::core::{Clock, Core};
 use crate::metrics::Listener;
-use crate::{grpc, http, waker, writer};
+use crate::{feed, grpc, http, waker, writer};
 
 /// What `serve` needs beside the configuration.
 #[derive(Clone, Debug)]
@@ -96,7 +97,11 @@ where
     for (kind, watch) in watches {
         tasks.watch(format!("watch {}", kind.label()), watch);
     }
-    tasks.watch("writer", writer::write(events, Arc::clone(&core), clock));
+    let (changes, told) = mpsc::channel(feed::client::PENDING);
+    tasks.watch("writer", writer::write(events, told, Arc::clone(&core), clock));
+    if core.config.feed.is_on() {
+        tasks.watch("feed", feed::client::follow(Arc::clone(&core), changes));
+    }
     if core.config.wake_up.enabled {
         tasks.watch("waker", waker::wake(client, Arc::clone(&core), clock));
     }

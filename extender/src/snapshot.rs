@@ -11,6 +11,8 @@ use headroom_capacity::verdict::{Demand, NodeState, Reason, Room, Verdict, verdi
 use headroom_capacity::{budget::Budget, units::Ips};
 use headroom_cluster::Kind;
 
+use crate::feed::Source;
+
 pub(crate) use table::{DEMANDS, class};
 pub use table::{NodeId, NodeTable, Row, Tally};
 
@@ -25,6 +27,8 @@ pub struct Snapshot {
     pub missing: Vec<Kind>,
     /// Since when the watch of nodes or of pods has been failing.
     pub failing_since: Option<Time>,
+    /// When EC2 was read for what the advisor's feed tells; `None` where there is no feed, or it is too old to count.
+    pub feed_observed_at: Option<Time>,
     /// When it was made.
     pub at: Time,
 }
@@ -63,6 +67,12 @@ pub struct NodeView {
 }
 
 impl NodeView {
+    /// Where what is said of it comes from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        if self.state.room == Room::Unknown { Source::Kubernetes } else { Source::Feed }
+    }
+
     /// The room for a pod with this demand; `None` for a pod that needs no address.
     #[must_use]
     pub fn slots(&self, demand: Demand) -> Option<&Slots> {

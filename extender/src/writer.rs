@@ -8,6 +8,7 @@ use headroom_cluster::Event;
 use tokio::sync::mpsc;
 
 use crate::core::{Clock, Core};
+use crate::feed::Change;
 use crate::index::Index;
 
 /// Events applied before a snapshot is published: a burst costs one publication, a lone event none of the waiting.
@@ -15,17 +16,32 @@ const BATCH: usize = 1024;
 /// Deadlines of claims are looked at at least this often, whether or not anything happens.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Runs until the watches are gone.
-pub(crate) async fn write(mut events: mpsc::Receiver<Event>, core: Arc<Core>, clock: Clock) {
+/// Runs until the watches are gone. Without a feed nobody sends on `feed`.
+pub(crate) async fn write(
+    mut events: mpsc::Receiver<Event>,
+    mut feed: mpsc::Receiver<Change>,
+    core: Arc<Core>,
+    clock: Clock,
+) {
     let mut index = Index::new(core.config.evidence.clone(), &core.config.pool);
+    index.forget_feed_after(core.config.feed.stale_after());
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let wait = index.next_change().map_or(TICK, |at| at.since(clock.now()).min(TICK));
-        let received = tokio::time::timeout(wait, events.recv_many(&mut batch, BATCH)).await;
-        if received == Ok(0) {
+        let received = async {
+            tokio::select! {
+                received = events.recv_many(&mut batch, BATCH) => (received, None),
+                Some(change) = feed.recv() => (1, Some(change)),
+            }
+        };
+        let (received, told) = tokio::time::timeout(wait, received).await.unwrap_or((1, None));
+        if received == 0 {
             return;
         }
         let now = clock.now();
+        if let Some(change) = told {
+            index.told(change, now);
+        }
         for event in batch.drain(..) {
             log(&event);
             core.metrics.event(&event);

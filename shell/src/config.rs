@@ -34,6 +34,16 @@ pub enum ConfigError {
         /// Most allowed.
         max: u64,
     },
+    /// A value that is no use.
+    #[error("config: {key}: {value}: {problem}")]
+    Value {
+        /// Path of the key.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
 }
 
 /// A configuration that can be read from a file.

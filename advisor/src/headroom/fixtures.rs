@@ -56,6 +56,7 @@ pub(crate) fn node(settings: &CniSettings, assigned: u32) -> NodeAccount {
         pod_enis: Enis(1),
         unmanaged: Enis::ZERO,
         excluded: Enis::ZERO,
+        trunk: false,
         attached: Ips(9),
         prefixes: Prefixes::ZERO,
         assigned: Ips(assigned),

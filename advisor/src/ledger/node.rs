@@ -32,6 +32,7 @@ pub(super) fn account(known: &Known<'_>, member: &Member<'_>, tally: &Tally) -> 
         pod_enis: Enis(tally.pod_enis),
         unmanaged: Enis(tally.unmanaged),
         excluded: Enis(tally.excluded),
+        trunk: tally.trunk,
         attached: Ips(tally.attached()),
         prefixes: Prefixes(tally.prefixes),
         assigned: Ips(tally.assigned),

@@ -1,23 +1,28 @@
 //! `headroom-extender explain`: one look at the cluster, and a report for people or scripts.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headroom_capacity::verdict::{Demand, Reason};
 use headroom_cluster::{Event, Kind};
 use serde::Serialize;
 use thiserror::Error;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::{Account, Explanation};
 use crate::claims::{Claimant, Claims};
 use crate::config::{Config, Pool};
-use crate::core::Clock;
+use crate::core::{Clock, Core};
+use crate::feed::{Change, Source, client};
 use crate::filter::{Candidate, Room};
 use crate::index::Index;
 
 /// An API server that answers at all has listed everything by then.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(60);
+/// An advisor that is there at all has told everything by then.
+const FEED_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Error)]
 pub(crate) enum ExplainError {
@@ -41,6 +46,7 @@ fn last(error: &Option<String>) -> String {
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     node: String,
+    source: &'static str,
     verdict: &'static str,
     reason: Option<&'static str>,
     free: Option<u32>,
@@ -84,7 +90,14 @@ pub(crate) async fn explain(
         watching.spawn(task);
     }
     let clock = Clock::start();
-    let mut index = Index::new(config.evidence.clone(), &Pool { step_ms: 0 });
+    let told = if config.feed.is_on() { hear(config).await } else { None };
+    // One look sees no past in which a pool could have grown. EC2 shows what it has come to.
+    let pool = if told.is_some() { config.pool.clone() } else { Pool { step_ms: 0 } };
+    let mut index = Index::new(config.evidence.clone(), &pool);
+    index.forget_feed_after(config.feed.stale_after());
+    if let Some(change) = told {
+        index.told(change, clock.now());
+    }
     let mut candidate = None;
     let mut missing: Vec<Kind> = Kind::ALL.to_vec();
     let mut last_error = None;
@@ -121,6 +134,14 @@ pub(crate) async fn explain(
     Ok(report(&explanation, &index, pod))
 }
 
+/// What the advisor tells; one that does not tell at once is done without.
+async fn hear(config: &Config) -> Option<Change> {
+    let (changes, mut told) = mpsc::channel(client::PENDING);
+    let mut following = JoinSet::new();
+    following.spawn(client::follow(Arc::new(Core::new(config.clone())), changes));
+    tokio::time::timeout(FEED_TIMEOUT, told.recv()).await.ok().flatten()
+}
+
 fn report(explanation: &Explanation, index: &Index, pod: &str) -> Report {
     let nodes = explanation.accounts.iter().filter_map(|account| row(account, explanation, index)).collect();
     let demand = match explanation.demand {
@@ -129,7 +150,8 @@ fn report(explanation: &Explanation, index: &Index, pod: &str) -> Report {
         Demand::BranchEni => "branch ENI",
         Demand::WindowsIp => "Windows IP",
     };
-    Report { pod: pod.to_owned(), demand, source: "kubernetes", nodes }
+    let source = if explanation.feed_observed_at.is_some() { Source::Feed } else { Source::Kubernetes };
+    Report { pod: pod.to_owned(), demand, source: source.label(), nodes }
 }
 
 fn row(account: &Account, explanation: &Explanation, index: &Index) -> Option<Row> {
@@ -138,6 +160,7 @@ fn row(account: &Account, explanation: &Explanation, index: &Index) -> Option<Ro
     let config = index.eni_config(&view.name);
     Some(Row {
         node: view.name.to_string(),
+        source: view.source().label(),
         verdict: match account.room {
             Room::Open(None) => "pass",
             Room::Now { .. } => "now",
@@ -166,10 +189,7 @@ fn row(account: &Account, explanation: &Explanation, index: &Index) -> Option<Ro
 impl Report {
     /// For people: one block per node.
     pub(crate) fn text(&self) -> String {
-        let mut out = format!(
-            "pod {} needs: {} (source: {}; attached IPs are estimated, subnets not seen)\n",
-            self.pod, self.demand, self.source
-        );
+        let mut out = format!("pod {} needs: {} (source: {})\n", self.pod, self.demand, self.source);
         for row in &self.nodes {
             let why = row.reason.map_or_else(String::new, |reason| format!(": {reason}"));
             let free = row.free.map_or_else(String::new, |free| format!(", {free} more"));

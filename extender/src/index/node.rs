@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headroom_capacity::budget::{Budget, NodeFacts, budget};
-use headroom_capacity::floor::{Floor, Growth, Seen};
+use headroom_capacity::floor::{Floor, Growth, Observed, Seen};
 use headroom_capacity::ids::PodUid;
-use headroom_capacity::instance;
+use headroom_capacity::instance::{self, InstanceLimits};
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
 use headroom_capacity::units::{Enis, Ips};
@@ -16,6 +16,7 @@ use headroom_capacity::verdict::{Demand, Reason};
 use headroom_cluster::{CniNode, Node};
 
 use super::estimate::{Pool, estimate};
+use super::feed::{Growing, Told};
 use crate::snapshot::{NodeView, Nominee, Slots, Zone};
 
 /// How long a deleted branch ENI keeps counting (VPC resource controller, `branch-eni-cooldown` default 60 s), and its queue is
@@ -114,9 +115,10 @@ impl NodeEntry {
     }
 
     /// What requests see of it; `None` while there is no such node.
-    pub(super) fn view(&mut self, settings: &CniSettings, step: Duration, zone: Zone, now: Time) -> Option<NodeView> {
-        let budget = self.budget(settings)?;
-        let reach = self.advance(&budget, settings, step, now);
+    pub(super) fn view(&mut self, around: &Around<'_>, zone: Zone, now: Time) -> Option<NodeView> {
+        let settings = around.settings;
+        let budget = self.budget(around)?;
+        let reach = self.advance(&budget, around, now);
         let info = self.info.as_ref()?;
         let pool = Pool {
             attached: self.floor.held(),
@@ -127,7 +129,7 @@ impl NodeEntry {
             windows: self.windows + len(&self.cooling.windows_ips),
             cordoned: info.unschedulable,
         };
-        let state = estimate(budget, pool);
+        let state = estimate(budget, pool, around.told.pool);
         let pod_ip = if self.failing.is_empty() {
             within(Slots::of(&state, settings, Demand::PodIp, now), pool, reach)
         } else {
@@ -147,43 +149,89 @@ impl NodeEntry {
 
     /// Takes to the floor what happened since the last time; what the pool reaches in one more step, `None` where no pool of
     /// ipamd's is on the node.
-    fn advance(&mut self, budget: &Budget, settings: &CniSettings, step: Duration, now: Time) -> Option<Ips> {
+    fn advance(&mut self, budget: &Budget, around: &Around<'_>, now: Time) -> Option<Ips> {
         let Budget::Ipv4(ipv4) = budget else { return None };
-        let info = self.info.as_ref()?;
-        let cordoned = info.unschedulable && !settings.manage_enis_non_schedulable;
-        let growth = Growth::new(settings, ipv4);
-        let seen = Seen {
-            assigned: Ips(self.assigned),
-            fewest: Ips(self.fewest.unwrap_or(self.assigned).min(self.assigned)),
-            released: self.fewest.is_some(),
-            grows: info.ready && !cordoned && self.failing.is_empty(),
-        };
-        self.fewest = None;
-        self.floor = mem::take(&mut self.floor).advance(&seen, &growth, now, step);
-        Some(self.floor.reach(&growth, step, seen.grows))
+        let growth = Growth::new(around.settings, ipv4);
+        let seen = self.seen(around.settings)?;
+        self.floor.limit(around.told.pool.map(super::feed::Pool::most));
+        self.floor = mem::take(&mut self.floor).advance(&seen, &growth, now, around.step);
+        Some(self.floor.reach(&growth, around.step, seen.grows))
     }
 
-    fn budget(&self, settings: &CniSettings) -> Option<Budget> {
+    /// What the pods did since this was asked for the last time.
+    fn seen(&mut self, settings: &CniSettings) -> Option<Seen> {
+        let info = self.info.as_ref()?;
+        let cordoned = info.unschedulable && !settings.manage_enis_non_schedulable;
+        let fewest = self.fewest.take();
+        Some(Seen {
+            assigned: Ips(self.assigned),
+            fewest: Ips(fewest.unwrap_or(self.assigned).min(self.assigned)),
+            released: fewest.is_some(),
+            grows: info.ready && !cordoned && self.failing.is_empty(),
+        })
+    }
+
+    /// EC2 was read at `at`, and showed this pool. What the node may still take, `None` where no pool of ipamd's is on it; and whether what counts as
+    /// attached is other than before.
+    pub(super) fn observe(&mut self, around: &Around<'_>, at: Time, now: Time) -> Option<(Growing, bool)> {
+        let Budget::Ipv4(ipv4) = self.budget(around)? else { return None };
+        let attached = around.told.enis?.attached;
+        let before = (self.floor.held(), self.floor.due(around.step));
+        if !self.floor.agrees(attached) {
+            let growth = Growth::new(around.settings, &ipv4);
+            let seen = self.seen(around.settings)?;
+            // What the subnets hold for it is divided anew after this.
+            self.floor.limit(Some(Ips(u32::MAX)));
+            let floor = mem::take(&mut self.floor);
+            self.floor = floor.observed(&Observed { at, attached }, &seen, &growth, now, around.step);
+        }
+        let growing = Growing {
+            held: self.floor.held(),
+            assigned: self.assigned,
+            cooling: len(&self.cooling.pod_ips),
+            waiting: self.waiting,
+            ..Growing::new(ipv4, around.settings)
+        };
+        Some((growing, (self.floor.held(), self.floor.due(around.step)) != before))
+    }
+
+    fn budget(&self, around: &Around<'_>) -> Option<Budget> {
         let info = self.info.as_ref()?;
         let cni_trunk = self.cni.as_ref().is_some_and(|cni| cni.security_groups_for_pods);
-        let limits = info.instance_type.as_deref().and_then(instance::lookup);
+        let limits = info.instance_type.as_deref().and_then(|name| instance::lookup(name).or((around.limits)(name)));
+        let enis = around.told.enis;
         let facts = NodeFacts {
             kind: info.kind,
             limits,
-            settings,
+            settings: around.settings,
             max_pods: if info.max_pods == 0 { DEFAULT_MAX_PODS } else { info.max_pods },
             // Which ENIs ipamd leaves alone is told by EC2 tags, which Kubernetes does not show.
-            unmanaged: Enis::ZERO,
-            excluded: Enis::ZERO,
+            unmanaged: enis.map_or(Enis::ZERO, |enis| enis.unmanaged),
+            excluded: enis.map_or(Enis::ZERO, |enis| enis.excluded),
             // More addresses than the primary ENI has single ones: the resource controller delegates prefixes.
             windows_prefix_delegation: info
                 .windows_ips
                 .zip(limits)
                 .is_some_and(|(published, limits)| published >= limits.ipv4_per_eni),
-            trunk_attached: info.trunk_label || cni_trunk || info.pod_enis.is_some_and(|enis| enis > 0),
+            trunk_attached: info.trunk_label
+                || cni_trunk
+                || info.pod_enis.is_some_and(|enis| enis > 0)
+                || enis.is_some_and(|enis| enis.trunk),
         };
         Some(budget(&facts))
     }
+}
+
+/// What a node's view depends on beside the node itself.
+pub(super) struct Around<'a> {
+    /// aws-node's settings.
+    pub(super) settings: &'a CniSettings,
+    /// How long ipamd may take for one step.
+    pub(super) step: Duration,
+    /// Limits of instance types that the table does not know.
+    pub(super) limits: &'a dyn Fn(&str) -> Option<&'a InstanceLimits>,
+    /// What the advisor says of it.
+    pub(super) told: Told<'a>,
 }
 
 /// No more growth than one step brings: kubelet's second or third try comes after it, and the next step is promised when this

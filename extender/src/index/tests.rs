@@ -1,5 +1,7 @@
 //! Events in, slots out. A c5.xlarge attaches 4 x 14 pod IPs, a t3.nano 2 x 1.
 
+mod feed;
+
 use std::time::Duration;
 
 use headroom_capacity::settings::CniSettings;
