@@ -16,6 +16,7 @@ use headroom_advisor::ledger::{Ledger, SubnetAccount};
 use headroom_capacity::subnet::Cidr;
 use headroom_capacity::units::{Ips, Prefixes};
 use headroom_capacity::verdict::Reason;
+use headroom_extender::config::ConfigFile as _;
 
 #[test]
 fn every_reason_has_its_row() {
@@ -141,6 +142,7 @@ fn example_ledger() -> Ledger {
         in_flight_ips: Ips::ZERO,
         in_flight_prefixes: Prefixes::ZERO,
         reported_free: Ips(251),
+        conflicts: Ips::ZERO,
     };
     Ledger { subnets: BTreeMap::from([("subnet-a".into(), subnet)]), ..Ledger::default() }
 }
@@ -151,4 +153,21 @@ fn example_headroom() -> Headroom {
         by_group: BTreeMap::from([("workers".into(), 1)]),
         ..Headroom::default()
     }
+}
+
+/// The table of keys is the block of YAML in the section; a key without a comment says nothing.
+#[test]
+fn the_feeds_configuration_is_told_with_its_defaults() {
+    let page = include_str!("../../docs/extender.md");
+    let section = page.split("\n## ").find(|section| section.starts_with("The advisor's feed")).unwrap_or_default();
+    let block = section.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    let told = headroom_extender::config::Config::parse(block).expect("the block is a configuration");
+    assert_eq!(told, headroom_extender::config::Config::default());
+    let written = headroom_extender::config::Config::default().to_yaml().expect("a configuration can be written");
+    let keys = |text: &str| -> Vec<String> {
+        let lines = text.lines().skip_while(|line| *line != "feed:").skip(1).take_while(|line| line.starts_with("  "));
+        lines.filter_map(|line| Some(line.trim().split_once(':')?.0.to_owned())).collect()
+    };
+    assert_eq!(keys(block), keys(&written));
+    assert!(block.lines().filter(|line| line.starts_with("  ")).all(|line| line.contains(" # ")));
 }
