@@ -10,11 +10,12 @@
 //! Decisions (`state`, `ledger`, `in_flight`, `leaks`, the figures of `metrics` and `cloudwatch`) are plain values and functions: time
 //! comes in as an argument and nothing waits. The shells (`aws`, `feed`, `run`) hold all the waiting.
 
+pub mod aws;
 pub mod cloudwatch;
 pub mod config;
-pub mod in_flight;
-pub mod headroom;
 pub mod feed;
+pub mod headroom;
+pub mod in_flight;
 pub mod inventory;
 pub mod leaks;
 pub mod ledger;

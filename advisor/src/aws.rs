@@ -1,0 +1,32 @@
+//! The AWS side: EC2 and Auto Scaling read into an [`Inventory`](crate::inventory::Inventory).
+//!
+//! ```text
+//! config ──connect──> Connection ──┬─ query ── EC2 (Query, XML) ──decode──┐
+//!                                  └─ SDK ──── Auto Scaling ──────groups──┴─> Api ──observe──> Inventory
+//! ```
+//!
+//! Every call has deadlines, at most `aws.max_attempts` attempts within the SDK's retry quota, and leaves a [`CallRecord`]. Reading
+//! is all that happens, but for [`Api::delete_network_interface`].
+
+mod api;
+mod budget;
+mod connect;
+mod credentials;
+mod decode;
+mod delete;
+mod ec2;
+mod error;
+mod groups;
+mod observe;
+mod operation;
+mod query;
+mod xml;
+
+pub use api::Api;
+pub use budget::{Sizes, calls_per_minute};
+pub use connect::{ConnectError, Connection};
+pub use decode::SecurityGroup;
+pub use delete::Deletion;
+pub use error::{AwsError, ErrorClass};
+pub use observe::{JITTER, Observer, Part, Round, Tried};
+pub use operation::{CallRecord, Operation, Quota};

@@ -1,0 +1,113 @@
+//! The calls that are made, and what AWS grants for each.
+
+use std::fmt;
+
+use super::error::ErrorClass;
+
+/// An operation of an AWS API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// EC2.
+    DescribeSubnets,
+    /// EC2.
+    GetSubnetCidrReservations,
+    /// EC2.
+    DescribeNetworkInterfaces,
+    /// EC2.
+    DescribeInstances,
+    /// EC2.
+    DescribeInstanceTypes,
+    /// EC2.
+    DescribeVpcs,
+    /// EC2.
+    DescribeVpcEndpoints,
+    /// EC2.
+    DescribeSecurityGroups,
+    /// EC2; the only one that changes anything.
+    DeleteNetworkInterface,
+    /// Auto Scaling.
+    DescribeAutoScalingGroups,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Operation; 10] = [
+        Operation::DescribeSubnets,
+        Operation::GetSubnetCidrReservations,
+        Operation::DescribeNetworkInterfaces,
+        Operation::DescribeInstances,
+        Operation::DescribeInstanceTypes,
+        Operation::DescribeVpcs,
+        Operation::DescribeVpcEndpoints,
+        Operation::DescribeSecurityGroups,
+        Operation::DeleteNetworkInterface,
+        Operation::DescribeAutoScalingGroups,
+    ];
+
+    /// The metric label, which is AWS's name of it and its IAM action.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Operation::DescribeSubnets => "DescribeSubnets",
+            Operation::GetSubnetCidrReservations => "GetSubnetCidrReservations",
+            Operation::DescribeNetworkInterfaces => "DescribeNetworkInterfaces",
+            Operation::DescribeInstances => "DescribeInstances",
+            Operation::DescribeInstanceTypes => "DescribeInstanceTypes",
+            Operation::DescribeVpcs => "DescribeVpcs",
+            Operation::DescribeVpcEndpoints => "DescribeVpcEndpoints",
+            Operation::DescribeSecurityGroups => "DescribeSecurityGroups",
+            Operation::DeleteNetworkInterface => "DeleteNetworkInterface",
+            Operation::DescribeAutoScalingGroups => "DescribeAutoScalingGroups",
+        }
+    }
+
+    /// What AWS grants; `None` for Auto Scaling, whose quotas AWS does not publish.
+    ///
+    /// EC2 developer guide, "Request throttling", by category: non-mutating actions (`Describe*`, `Get*`) with a filter or a page
+    /// size, and mutating ones. Each operation has a bucket of its own.
+    #[must_use]
+    pub const fn quota(self) -> Option<Quota> {
+        match self {
+            Operation::DescribeAutoScalingGroups => None,
+            Operation::DeleteNetworkInterface => Some(Quota { burst: 50, per_sec: 5 }),
+            _ => Some(Quota { burst: 100, per_sec: 20 }),
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// A token bucket of the account in a region; ipamd on every node and everything else in the account draw on the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Calls at once.
+    pub burst: u32,
+    /// Calls a second after that.
+    pub per_sec: u32,
+}
+
+/// One call as it ended: one page of a listing, with all its attempts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CallRecord {
+    /// What was called.
+    pub operation: Operation,
+    /// Why it failed, if it did.
+    pub error: Option<ErrorClass>,
+    /// How long it took with all its attempts.
+    pub seconds: f64,
+}
+
+impl CallRecord {
+    /// The metric label of a call that succeeded; the others are those of [`ErrorClass`].
+    pub const OK: &'static str = "ok";
+
+    /// The metric label of how it ended.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        self.error.map_or(CallRecord::OK, ErrorClass::label)
+    }
+}
