@@ -40,8 +40,8 @@ fn every_metric_has_its_row() {
     advisor.published(Arc::new(example_ledger()), Arc::new(example_headroom()), &ReadAt::default());
     check_table("docs/metrics.md", "advisor", &metrics_table(&advisor.encode().unwrap()));
     let extender = headroom_extender::metrics::Metrics::new();
-    extender.tls_expires("server", 1);
-    extender.tls_expires("client_ca", 1);
+    extender.served.expires("server", 1);
+    extender.served.expires("client_ca", 1);
     check_table("docs/metrics.md", "extender", &metrics_table(&extender.encode(0, 0, 0).unwrap()));
 }
 

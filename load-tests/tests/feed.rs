@@ -146,6 +146,7 @@ fn ledger(nodes: &[String], attached: u32, free: u32) -> Ledger {
         in_flight_ips: Ips(0),
         in_flight_prefixes: Prefixes(0),
         reported_free: Ips(free),
+        conflicts: Ips::ZERO,
     };
     Ledger {
         nodes: nodes.iter().map(|name| (name.as_str().into(), node.clone())).collect(),

@@ -65,7 +65,7 @@ impl Served {
     }
 
     /// The certificate in use, `server` or `client_ca`, ends to be valid then, Unix time in seconds.
-    pub(crate) fn expires(&self, certificate: &'static str, unix_secs: u64) {
+    pub fn expires(&self, certificate: &'static str, unix_secs: u64) {
         let gauge = self.tls_expiry.get_or_create(&[("certificate", certificate)]);
         gauge.set(Duration::from_secs(unix_secs).as_secs_f64());
     }

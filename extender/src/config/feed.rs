@@ -95,7 +95,7 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 
 #[cfg(test)]
 mod tests {
-    use super::super::Config;
+    use super::super::{Config, ConfigFile as _};
 
     #[test]
     fn an_endpoint_may_be_none_one_or_several() {
