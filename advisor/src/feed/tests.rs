@@ -141,6 +141,7 @@ fn only_what_comes_to_no_node_yet_is_taken_off_what_is_free() {
         in_flight_ips: Ips(in_flight),
         in_flight_prefixes: Prefixes(0),
         reported_free: Ips(free),
+        conflicts: Ips::ZERO,
     };
     let coming = InFlight { subnet: subnet.clone(), ips: Ips(10), prefixes: Prefixes(0) };
     let node = NodeAccount {

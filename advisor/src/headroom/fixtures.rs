@@ -25,6 +25,7 @@ pub(crate) fn subnet(free_ips: u32, free_prefixes: u32) -> SubnetAccount {
         in_flight_ips: Ips::ZERO,
         in_flight_prefixes: Prefixes::ZERO,
         reported_free: Ips(free_ips),
+        conflicts: Ips::ZERO,
     }
 }
 

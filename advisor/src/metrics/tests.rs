@@ -4,6 +4,7 @@ use headroom_capacity::units::Ips;
 
 use super::*;
 use crate::headroom::fixtures::subnet;
+use crate::leaks::LeakReason;
 use crate::ledger::{Leak, SubnetAccount};
 
 fn ledger(subnets: &[&str]) -> Arc<Ledger> {
@@ -14,7 +15,7 @@ fn ledger(subnets: &[&str]) -> Arc<Ledger> {
         reported_free: Ips(63),
         ..subnet(64, 2)
     };
-    let leak = Leak { eni: "eni-1".into(), subnet: "subnet-a".into(), instance: None, created_at: None, ips: Ips(7) };
+    let leak = Leak { eni: "eni-1".into(), subnet: "subnet-a".into(), reason: LeakReason::InstanceGone, of_cluster: true, instance: None, created_at: None, ips: Ips(7) };
     Arc::new(Ledger {
         at: Time::from_millis(1500),
         subnets: subnets.iter().map(|id| ((*id).into(), account.clone())).collect(),
