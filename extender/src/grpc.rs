@@ -14,10 +14,9 @@ use headroom_proto::v1::extender_server::{Extender, ExtenderServer, SERVICE_NAME
 use headroom_proto::v1::{
     ExplainRequest, ExplainResponse, FilterRequest, FilterResponse, PrioritizeRequest, PrioritizeResponse,
 };
-use tokio::sync::{Semaphore, watch};
+use headroom_shell::grpc::standard;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
-use tonic_health::ServingStatus;
-use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::core::{Clock, Core};
 use crate::http::{BODY_TIMEOUT, InFlight};
@@ -37,62 +36,12 @@ where
     let service = Service { core: Arc::clone(core), clock };
     let extender = ExtenderServer::new(service).max_decoding_message_size(core.config.http.max_body_bytes);
     let gate = Gate { core: Arc::clone(core), slots: Arc::new(Semaphore::new(core.config.http.max_in_flight)) };
-    let reporter = HealthReporter::new();
-    // It starts as SERVING.
-    report(&reporter, false).await;
-    let health = HealthService::from_health_reporter(reporter.clone());
     let router = Router::new()
         .route_service(&format!("/{SERVICE_NAME}/{{*method}}"), extender)
-        .route_layer(from_fn_with_state(gate, through))
-        .route_service("/grpc.health.v1.Health/{*method}", tonic_health::pb::health_server::HealthServer::new(health));
-    (reflection().into_iter().fold(router, Router::merge), follow(reporter, core.readiness(), stopped))
-}
-
-/// Server reflection, v1 and the v1alpha that older clients still ask for.
-fn reflection() -> Vec<Router> {
-    let builder = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(headroom_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-    };
-    let broken = "the descriptors are compiled in, and a test builds this router";
-    vec![
-        Router::new()
-            .route_service("/grpc.reflection.v1.ServerReflection/{*method}", builder().build_v1().expect(broken)),
-        Router::new().route_service(
-            "/grpc.reflection.v1alpha.ServerReflection/{*method}",
-            builder().build_v1alpha().expect(broken),
-        ),
-    ]
-}
-
-/// The server as a whole, and the service.
-const HEALTH_NAMES: [&str; 2] = ["", SERVICE_NAME];
-
-async fn report(reporter: &HealthReporter, is_ready: bool) {
-    let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
-    for name in HEALTH_NAMES {
-        reporter.set_service_status(name, status).await;
-    }
-}
-
-/// SERVING while the state is complete.
-async fn follow(mut reporter: HealthReporter, mut ready: watch::Receiver<bool>, stopped: impl Future<Output = ()>) {
-    tokio::pin!(stopped);
-    loop {
-        let is_ready = *ready.borrow_and_update();
-        report(&reporter, is_ready).await;
-        tokio::select! {
-            changed = ready.changed() => if changed.is_err() { break },
-            () = &mut stopped => break,
-        }
-    }
-    report(&reporter, false).await;
-    for name in HEALTH_NAMES {
-        // Ends the streams that watch it; they would hold up the shutdown.
-        reporter.clear_service_status(name).await;
-    }
+        .route_layer(from_fn_with_state(gate, through));
+    let descriptors = [headroom_proto::FILE_DESCRIPTOR_SET, tonic_types::pb::FILE_DESCRIPTOR_SET];
+    let (standard, health) = standard(&[SERVICE_NAME], &descriptors, core.readiness(), stopped).await;
+    (router.merge(standard), health)
 }
 
 #[derive(Clone, Debug)]

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! file ──config──> values     log, process ──> a process that is told what to do and says what it does
-//! sockets ──listen, tls──> axum's routers (admin is one)     tasks ──supervise──> none ends unseen
+//! sockets ──listen, tls──> axum's routers (admin, grpc)     tasks ──supervise──> none ends unseen
 //! ```
 
 pub mod admin;
 pub mod config;
+pub mod grpc;
 pub mod listen;
 pub mod log;
 pub mod metrics;
