@@ -1,7 +1,10 @@
 //! The configuration file: what the advisor observes and publishes. Process knobs (addresses, log format) are flags.
 
+mod check;
+
 use std::path::PathBuf;
 
+pub use headroom_shell::tls::Tls;
 use serde::{Deserialize, Serialize};
 
 /// Everything in the file; each key may be left out but `cluster_name`.
@@ -187,9 +190,9 @@ impl Default for CloudWatch {
 pub struct LeaderElection {
     /// Whether there may be several. Default true.
     pub enabled: bool,
-    /// The Lease's namespace. Default kube-system.
+    /// The Lease's namespace. 1 to 63 characters, default kube-system.
     pub namespace: String,
-    /// The Lease's name. Default headroom-advisor.
+    /// The Lease's name. 1 to 253 characters, default headroom-advisor.
     pub name: String,
     /// How long the Lease lasts without being renewed. 5 to 300, default 15; it is renewed three times in that time.
     pub lease_secs: u64,
@@ -206,15 +209,5 @@ impl Default for LeaderElection {
     }
 }
 
-/// Files in PEM form. They are looked at every 5 s and loaded anew when they change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// The server's certificate, then its intermediates. Required.
-    pub cert_file: PathBuf,
-    /// Its private key. Required.
-    pub key_file: PathBuf,
-    /// CAs of client certificates; every client must then have one that is for client authentication. Default null: none is asked for.
-    #[serde(default)]
-    pub client_ca_file: Option<PathBuf>,
-}
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@
 
 pub mod aws;
 pub mod cloudwatch;
+pub mod cli;
 pub mod config;
 pub mod feed;
 pub mod headroom;
@@ -20,4 +21,7 @@ pub mod inventory;
 pub mod leaks;
 pub mod ledger;
 pub mod metrics;
+mod run;
 pub mod state;
+
+pub use run::{Handle, Options, RunError, run};

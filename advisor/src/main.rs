@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! `headroom-advisor`: see `headroom_advisor::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    headroom_advisor::cli::main()
+}

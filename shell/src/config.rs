@@ -34,15 +34,13 @@ pub enum ConfigError {
         /// Most allowed.
         max: u64,
     },
-    /// A value that is no use.
-    #[error("config: {key}: {value}: {problem}")]
+    /// A value that its range does not tell about, such as a text, may not be used.
+    #[error("config: {key}: {problem}")]
     Value {
         /// Path of the key.
         key: &'static str,
-        /// The value.
-        value: String,
-        /// What is wrong with it.
-        problem: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: String,
     },
 }
 

@@ -1,0 +1,134 @@
+//! Command line of `headroom-advisor`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use headroom_shell::config::{ConfigError, ConfigFile as _};
+use headroom_shell::log;
+use headroom_shell::process::{EXIT_CONFIG, stop_signal, write_at_once};
+
+use crate::config::Config;
+use crate::run::{Options, RunError, run};
+
+/// Observes a cluster's pod IPs on AWS and in Kubernetes, and tells extenders, Prometheus and CloudWatch what it sees.
+#[derive(Debug, Parser)]
+#[command(
+    name = "headroom-advisor",
+    version,
+    after_help = "Exit codes: 0 done; 1 failed while running; 2 wrong command line; 64 configuration refused."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Observes and tells until SIGTERM or SIGINT.
+    Run(Run),
+    /// Prints the configuration with every key, or what is wrong with it.
+    CheckConfig(ConfigArg),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArg {
+    /// YAML file; it must name the cluster.
+    #[arg(long, value_name = "FILE", env = "HEADROOM_ADVISOR_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Cluster {
+    /// Kubeconfig; without one, KUBECONFIG, ~/.kube/config or the pod's service account.
+    #[arg(long, value_name = "FILE", env = "HEADROOM_ADVISOR_KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; without one, its current context.
+    #[arg(long, value_name = "NAME", env = "HEADROOM_ADVISOR_CONTEXT")]
+    context: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    /// Format of the log on standard error.
+    #[arg(long, value_enum, default_value = "json", env = "HEADROOM_ADVISOR_LOG_FORMAT")]
+    log_format: log::Format,
+    /// Level, or a filter such as info,headroom_advisor=debug.
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "HEADROOM_ADVISOR_LOG_LEVEL", value_parser = log::filter)]
+    log_level: String,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    log: Log,
+    /// Where gRPC is served, with health and reflection; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9280", env = "HEADROOM_ADVISOR_GRPC_LISTEN")]
+    grpc_listen: SocketAddr,
+    /// Where /livez, /readyz and /metrics are; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9281", env = "HEADROOM_ADVISOR_ADMIN_LISTEN")]
+    admin_listen: SocketAddr,
+    /// Written as JSON {"grpc_addr":..,"admin_addr":..} once all addresses are bound.
+    #[arg(long, value_name = "FILE", env = "HEADROOM_ADVISOR_READY_FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::CheckConfig(file) => check_config(file.config.as_deref()),
+        Command::Run(args) => Config::load(args.config.config.as_deref())
+            .map_err(anyhow::Error::from)
+            .and_then(|config| runtime()?.block_on(serve(config, args))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("headroom-advisor: {error:#}");
+            exit_code(&error)
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let certificate = matches!(error.downcast_ref(), Some(RunError::Tls(_)));
+    if certificate || error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+}
+
+/// Several threads: a round over a large cluster is up to a second of work, and the feed's clients must not wait for it.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+fn check_config(path: Option<&Path>) -> anyhow::Result<()> {
+    if path.is_none() {
+        // Something to begin with, and then what is missing in it.
+        print!("{}", Config::default().to_yaml()?);
+        return Ok(Config::default().check()?);
+    }
+    print!("{}", Config::load(path)?.to_yaml()?);
+    Ok(())
+}
+
+async fn serve(config: Config, args: Run) -> anyhow::Result<()> {
+    log::start(args.log.log_format, &args.log.log_level)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?config, "starting");
+    let Run { config: _, cluster, log: _, grpc_listen, admin_listen, ready_file } = args;
+    let Cluster { kubeconfig, context } = cluster;
+    let options = Options { config, kubeconfig, context, grpc_listen, admin_listen };
+    let handle = run(options, stop_signal()?).await?;
+    tracing::info!(grpc_addr = %handle.grpc_addr, admin_addr = %handle.admin_addr, "listening");
+    if let Some(path) = ready_file {
+        let addrs = serde_json::json!({ "grpc_addr": handle.grpc_addr, "admin_addr": handle.admin_addr });
+        write_at_once(&path, addrs.to_string().as_bytes())
+            .with_context(|| format!("failed to write --ready-file '{}'", path.display()))?;
+    }
+    Ok(handle.wait().await?)
+}
