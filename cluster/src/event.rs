@@ -1,6 +1,7 @@
 //! What the watches tell.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use headroom_capacity::budget::NodeKind;
@@ -191,9 +192,10 @@ pub struct Pod {
     pub priority: i32,
     /// What kind of address it needs.
     pub demand: Demand,
-    /// Whether `status.podIP` is set.
-    pub has_ip: bool,
-    /// Succeeded or Failed: kubelet has torn its sandbox down, although `status.podIP` stays.
+    /// `status.podIP`.
+    pub ip: Option<IpAddr>,
+    /// Its sandbox is torn down for good, although `status.podIP` stays: it is Succeeded or Failed, or it is being deleted and the CNI
+    /// has taken its address back, which only `ANNOTATE_POD_IP` tells.
     pub terminal: bool,
     /// `metadata.deletionTimestamp` is set; it keeps its address until it is gone.
     pub deleting: bool,
@@ -215,6 +217,14 @@ pub struct CniNode {
 /// An ENIConfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EniConfig {
+impl Pod {
+    /// Whether `status.podIP` is set.
+    #[must_use]
+    pub fn has_ip(&self) -> bool {
+        self.ip.is_some()
+    }
+}
+
     /// Its name.
     pub name: Arc<str>,
     /// `spec.subnet`.

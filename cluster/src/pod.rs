@@ -16,6 +16,10 @@ pub(crate) const POD_ENI: &str = "vpc.amazonaws.com/pod-eni";
 /// The extended resource by which a Windows pod asks for an address (likewise).
 pub(crate) const WINDOWS_IP: &str = "vpc.amazonaws.com/PrivateIPv4Address";
 
+/// The address that the CNI wrote on the pod where `ANNOTATE_POD_IP` is set, empty since it was taken back (CNI
+/// `pkg/ipamd/rpc_handler.go`, `DelNetwork`).
+const POD_IPS: &str = "vpc.amazonaws.com/pod-ips";
+
 /// What kind of address a pod needs, from `spec.hostNetwork` and the names of the resources that its containers and init
 /// containers request or limit. Admission puts the branch-ENI and Windows resources there, and kube-scheduler and ipamd go by them.
 pub fn demand<'a>(host_network: bool, resources: impl IntoIterator<Item = &'a str>) -> Demand {
@@ -111,6 +115,8 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
     let status = status.unwrap_or_default();
     let demand = demand(spec.host_network.unwrap_or(false), resource_names(&spec));
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let deleting = metadata.deletion_timestamp.is_some();
+    let taken_back = metadata.annotations.is_some_and(|all| all.get(POD_IPS).is_some_and(String::is_empty));
     Some(Event::PodApplied(Box::new(Pod {
         uid: PodUid::from(metadata.uid?),
         namespace: metadata.namespace.unwrap_or_default().into(),
@@ -120,9 +126,9 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
         nominated_node: present(status.nominated_node_name).map(Into::into),
         priority: spec.priority.unwrap_or(0),
         demand,
-        has_ip: present(status.pod_ip).is_some(),
-        terminal: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
-        deleting: metadata.deletion_timestamp.is_some(),
+        ip: status.pod_ip.and_then(|ip| ip.parse().ok()),
+        terminal: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) || (deleting && taken_back),
+        deleting,
         schedule_failure: schedule_failure(&status.conditions),
     })))
 }
@@ -163,7 +169,7 @@ mod tests {
             json!({"phase": "Pending", "nominatedNodeName": "n2",
                 "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}),
         );
-        assert_eq!((pod.node, pod.has_ip, pod.terminal), (None, false, false));
+        assert_eq!((&pod.node, pod.has_ip(), pod.terminal), (&None, false, false));
         assert_eq!((pod.nominated_node.as_deref(), pod.priority, pod.resource_version), (Some("n2"), 7, 41));
         assert_eq!(pod.schedule_failure, Some(failure_fingerprint("Unschedulable", "")));
         assert_eq!(pod.demand, Demand::PodIp);
@@ -172,7 +178,29 @@ mod tests {
     #[test]
     fn a_finished_pod_is_terminal_although_its_ip_stays_in_the_status() {
         let pod = decode(json!({"nodeName": "n1"}), json!({"phase": "Succeeded", "podIP": "10.0.0.7"}));
-        assert!(pod.terminal && pod.has_ip && pod.schedule_failure.is_none());
+        assert!(pod.terminal && pod.schedule_failure.is_none());
+        assert_eq!(pod.ip, Some([10, 0, 0, 7].into()));
+    }
+
+    #[test]
+    fn a_deleted_pod_is_terminal_when_the_cni_has_taken_its_ip_back() {
+        let terminal = |deleted: Option<&str>, ips: Option<&str>| {
+            let metadata = json!({"uid": "u1", "name": "web-0", "deletionTimestamp": deleted,
+                "annotations": {"vpc.amazonaws.com/pod-ips": ips.unwrap_or_default(), "other": ""}});
+            let mut raw =
+                json!({"metadata": metadata, "spec": {}, "status": {"phase": "Running", "podIP": "10.0.0.7"}});
+            if ips.is_none() {
+                raw["metadata"]["annotations"] = json!(null);
+            }
+            match applied(serde_json::from_value(raw).unwrap()) {
+                Some(Event::PodApplied(pod)) => pod.terminal,
+                other => panic!("{other:?}"),
+            }
+        };
+        let deleted = Some("2026-11-25T08:05:00Z");
+        assert!(terminal(deleted, Some("")));
+        assert!(!terminal(deleted, Some("10.0.0.7")) && !terminal(deleted, None));
+        assert!(!terminal(None, Some("")), "its sandbox is made anew");
     }
 
     #[test]

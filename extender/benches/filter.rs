@@ -55,7 +55,7 @@ fn running(at: usize, nth: usize) -> Pod {
         nominated_node: None,
         priority: 0,
         demand: Demand::PodIp,
-        has_ip: true,
+        ip: Some([10, 0, 0, 4].into()),
         terminal: false,
         deleting: false,
         schedule_failure: None,

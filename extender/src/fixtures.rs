@@ -1,6 +1,7 @@
 //! Builders for tests.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use headroom_capacity::budget::NodeKind;
@@ -45,7 +46,7 @@ pub(crate) fn pod(uid: &str) -> Pod {
         nominated_node: None,
         priority: 0,
         demand: Demand::PodIp,
-        has_ip: false,
+        ip: None,
         terminal: false,
         deleting: false,
         schedule_failure: None,
@@ -57,7 +58,7 @@ pub(crate) fn waiting(uid: &str, node: &str) -> Pod {
 }
 
 pub(crate) fn running(uid: &str, node: &str) -> Pod {
-    Pod { has_ip: true, ..waiting(uid, node) }
+    Pod { ip: Some(Ipv4Addr::new(10, 0, 0, 4).into()), ..waiting(uid, node) }
 }
 
 pub(crate) fn candidate(uid: &str) -> Candidate {

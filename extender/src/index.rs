@@ -76,7 +76,7 @@ impl Stage {
         match pod {
             Pod { terminal: true, .. } => Stage::Over,
             Pod { node: None, .. } => Stage::Pending,
-            Pod { has_ip: false, .. } => Stage::Waiting,
+            _ if !pod.has_ip() => Stage::Waiting,
             _ => Stage::Assigned,
         }
     }

@@ -159,7 +159,7 @@ fn assert_shows_everything(told: &Told) {
     varies("nominated node", &pods, |pod| pod.nominated_node.clone());
     varies("priority", &pods, |pod| pod.priority);
     varies("demand", &pods, |pod| pod.demand);
-    varies("has_ip", &pods, |pod| pod.has_ip);
+    varies("IP", &pods, |pod| pod.ip);
     varies("terminal", &pods, |pod| pod.terminal);
     varies("deleting", &pods, |pod| pod.deleting);
     varies("schedule failure", &pods, |pod| pod.schedule_failure);

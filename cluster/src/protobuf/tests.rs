@@ -22,7 +22,8 @@ fn a_pod_is_the_same_in_both_encodings() {
     let event = pod::applied(pod_of(POD).0.unwrap());
     assert_eq!(event, pod::applied(serde_json::from_str(POD_JSON).unwrap()));
     let Some(Event::PodApplied(pod)) = event else { panic!("{event:?}") };
-    assert!(pod.terminal && pod.has_ip && pod.deleting && pod.schedule_failure.is_some());
+    assert!(pod.terminal && pod.deleting && pod.schedule_failure.is_some());
+    assert_eq!(pod.ip, Some([10, 0, 0, 4].into()));
     assert_eq!((pod.priority, pod.resource_version, pod.nominated_node.as_deref()), (-7, 4711, Some("n2")));
 }
 

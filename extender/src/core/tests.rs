@@ -287,8 +287,8 @@ impl Model {
                 }
             }
             Step::Report { pod } => {
-                if let Some(at) = self.pick(pod, |truth| truth.is_bound() && !truth.object.has_ip) {
-                    self.update(at, |pod| pod.has_ip = true);
+                if let Some(at) = self.pick(pod, |truth| truth.is_bound() && !truth.object.has_ip()) {
+                    self.update(at, |pod| pod.ip = Some([10, 0, 0, 4].into()));
                 }
             }
             Step::End { pod, deleted } => {
