@@ -93,6 +93,21 @@ impl CniSettings {
     /// What the manifest and the Helm chart of the CNI set (`config/master/aws-k8s-cni.yaml`): a node that nobody tuned.
     #[must_use]
     pub fn shipped() -> CniSettings {
+    /// The name of the ENIConfig that a node's new ENIs take their subnet from, by the node's labels and annotations; `None`
+    /// without custom networking (CNI `pkg/eniconfig`, `GetNodeSpecificENIConfigName`). It need not exist.
+    pub fn eni_config<'a>(
+        &self,
+        label: impl Fn(&str) -> Option<&'a str>,
+        annotation: impl Fn(&str) -> Option<&'a str>,
+    ) -> Option<&'a str> {
+        self.custom_networking.then(|| {
+            label("vpc.amazonaws.com/externalEniConfig")
+                .or_else(|| annotation(&self.eni_config_annotation))
+                .or_else(|| label(&self.eni_config_label))
+                .unwrap_or("default")
+        })
+    }
+
         CniSettings { warm_prefix_target: 1, ..CniSettings::default() }
     }
 }

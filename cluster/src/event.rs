@@ -178,6 +178,15 @@ pub struct Node {
 pub struct Pod {
     /// `metadata.uid`.
     pub uid: PodUid,
+impl Node {
+    /// [`CniSettings::eni_config`] by this node's labels and annotations.
+    #[must_use]
+    pub fn eni_config(&self, settings: &CniSettings) -> Option<&str> {
+        let label = |key: &str| self.labels.get(key).map(String::as_str);
+        settings.eni_config(label, |key| self.annotations.get(key).map(String::as_str))
+    }
+}
+
     /// `metadata.namespace`.
     pub namespace: Arc<str>,
     /// `metadata.name`.

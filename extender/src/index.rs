@@ -214,16 +214,10 @@ impl Index {
     }
 
     /// The ENIConfig that this node's new ENIs take their subnet from, and that subnet where the ENIConfig exists; `None` without
-    /// custom networking (CNI `pkg/eniconfig`, `GetNodeSpecificENIConfigName`).
+    /// custom networking.
     #[must_use]
     pub fn eni_config(&self, node: &str) -> Option<(&str, Option<&str>)> {
-        let settings = self.settings.custom_networking.then_some(&self.settings)?;
-        let info = self.nodes.get(node)?.info.as_ref()?;
-        let label = |key: &str| info.labels.get(key).map(String::as_str);
-        let name = label("vpc.amazonaws.com/externalEniConfig")
-            .or_else(|| info.annotations.get(&settings.eni_config_annotation).map(String::as_str))
-            .or_else(|| label(&settings.eni_config_label))
-            .unwrap_or("default");
+        let name = self.nodes.get(node)?.info.as_ref()?.eni_config(&self.settings)?;
         Some((name, self.eni_configs.get(name).and_then(Option::as_deref)))
     }
 

@@ -80,11 +80,7 @@ impl World {
         let mut identity = Identity::new(group, placement);
         let branch = group.instance_limits().and_then(|limits| limits.branch).filter(|branch| branch.trunking);
         identity.branch_enis = branch.map(|branch| branch.max.get()).filter(|_| self.settings.pod_eni);
-        if self.settings.custom_networking {
-            let labels = ["vpc.amazonaws.com/externalEniConfig", self.settings.eni_config_label.as_str()];
-            let named = labels.iter().find_map(|label| identity.label(label).map(str::to_owned));
-            identity.eni_config = Some(named.unwrap_or_else(|| "default".to_owned()));
-        }
+        identity.eni_config = self.settings.eni_config(|key| identity.label(key), |_| None).map(str::to_owned);
         identity
     }
 
