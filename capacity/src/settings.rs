@@ -1,6 +1,9 @@
 //! The VPC CNI's settings as the aws-node DaemonSet's environment gives them.
 
+mod controller;
 mod env;
+
+pub use controller::ControllerSettings;
 
 use std::time::Duration;
 
@@ -90,9 +93,6 @@ impl CniSettings {
         env::read(env)
     }
 
-    /// What the manifest and the Helm chart of the CNI set (`config/master/aws-k8s-cni.yaml`): a node that nobody tuned.
-    #[must_use]
-    pub fn shipped() -> CniSettings {
     /// The name of the ENIConfig that a node's new ENIs take their subnet from, by the node's labels and annotations; `None`
     /// without custom networking (CNI `pkg/eniconfig`, `GetNodeSpecificENIConfigName`). It need not exist.
     pub fn eni_config<'a>(
@@ -108,6 +108,9 @@ impl CniSettings {
         })
     }
 
+    /// What the manifest and the Helm chart of the CNI set (`config/master/aws-k8s-cni.yaml`): a node that nobody tuned.
+    #[must_use]
+    pub fn shipped() -> CniSettings {
         CniSettings { warm_prefix_target: 1, ..CniSettings::default() }
     }
 }

@@ -1,9 +1,10 @@
-//! CNINode, ENIConfig and the aws-node DaemonSet -> domain events.
+//! CNINode, ENIConfig, the aws-node DaemonSet and ConfigMap amazon-vpc-cni -> domain events.
 
 use std::sync::Arc;
 
-use headroom_capacity::settings::CniSettings;
+use headroom_capacity::settings::{CniSettings, ControllerSettings};
 use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ApiResource;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -74,6 +75,12 @@ pub(crate) fn settings(raw: DaemonSet) -> Option<Event> {
     let literal = env.iter().filter_map(|var| Some((var.name.as_str(), var.value.as_deref()?)));
     let (settings, problems) = CniSettings::from_env(literal);
     Some(Event::CniSettings { settings: Box::new(settings), problems })
+}
+
+pub(crate) fn controller_settings(raw: ConfigMap) -> Option<Event> {
+    let data = raw.data.unwrap_or_default();
+    let settings = ControllerSettings::from_data(|key| data.get(key).map(String::as_str));
+    Some(Event::ControllerSettings(settings))
 }
 
 #[cfg(test)]

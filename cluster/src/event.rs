@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use headroom_capacity::budget::NodeKind;
 use headroom_capacity::ids::PodUid;
-use headroom_capacity::settings::{CniSettings, SettingProblem};
+use headroom_capacity::settings::{CniSettings, ControllerSettings, SettingProblem};
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::Demand;
 
@@ -25,12 +25,14 @@ pub enum Kind {
     AwsNode,
     /// core/v1 Event with reason `FailedCreatePodSandBox`.
     SandboxEvent,
+    /// core/v1 ConfigMap kube-system/amazon-vpc-cni.
+    AmazonVpcCni,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 6] =
-        [Kind::Node, Kind::Pod, Kind::CniNode, Kind::EniConfig, Kind::AwsNode, Kind::SandboxEvent];
+    pub const ALL: [Kind; 7] =
+        [Kind::Node, Kind::Pod, Kind::CniNode, Kind::EniConfig, Kind::AwsNode, Kind::SandboxEvent, Kind::AmazonVpcCni];
 
     /// The metric label, also used in logs and by `/readyz`.
     #[must_use]
@@ -42,6 +44,7 @@ impl Kind {
             Kind::EniConfig => "eniconfig",
             Kind::AwsNode => "aws_node",
             Kind::SandboxEvent => "sandbox_event",
+            Kind::AmazonVpcCni => "amazon_vpc_cni",
         }
     }
 
@@ -78,6 +81,8 @@ pub enum Event {
         /// Values that ipamd replaces.
         problems: Vec<SettingProblem>,
     },
+    /// What ConfigMap `amazon-vpc-cni` says; the defaults once it is gone. Where there never was one, nothing is told.
+    ControllerSettings(ControllerSettings),
     /// kubelet could not create a pod's sandbox.
     SandboxFailed(SandboxFailure),
     /// An object could not be decoded and was skipped; what was known of it stays.

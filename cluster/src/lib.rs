@@ -25,4 +25,4 @@ pub use connect::{Client, ConnectError, connect};
 pub use event::{CniNode, EniConfig, ErrorClass, Event, Kind, Node, Pod, SandboxFailure};
 pub use pod::{demand, failure_fingerprint};
 pub use retry::{RETRY_ANNOTATION, RetryError, request_retry};
-pub use watch::{Watch, watch};
+pub use watch::{Watch, watch, watch_kinds};

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
+use headroom_capacity::settings::ControllerSettings;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -50,33 +51,52 @@ pub struct Watch {
 /// Watches everything that bears on pod IPs.
 #[must_use]
 pub fn watch(client: &Client) -> Watch {
+    watch_kinds(client, &Kind::ALL)
+}
+
+/// Watches some kinds only.
+#[must_use]
+pub fn watch_kinds(client: &Client, kinds: &[Kind]) -> Watch {
     let (sender, events) = mpsc::channel(CHANNEL_EVENTS);
-    let all = watcher::Config::default().timeout(WATCH_SECS);
-    let aws_node = all.clone().fields("metadata.name=aws-node");
-    let sandbox_events = all.clone().fields("reason=FailedCreatePodSandBox");
-    let nodes = Api::all_with(client.clone(), &ApiResource::erase::<core::Node>(&()));
-    let pods = Api::all_with(client.clone(), &ApiResource::erase::<core::Pod>(&()));
-    let cni_nodes = Api::all_with(client.clone(), &cni::cni_node_resource());
-    let eni_configs = Api::all_with(client.clone(), &cni::eni_config_resource());
-    let daemon_sets = Api::<Guard<DaemonSet>>::namespaced(client.clone(), "kube-system");
-    let reported = Api::<Guard<core::Event>>::all(client.clone());
-    let gone_node = |name| Some(Event::NodeDeleted(name));
-    let gone_pod = |uid: Arc<str>| Some(Event::PodDeleted(uid.into()));
-    let gone_cni_node = |name| Some(Event::CniNodeDeleted(name));
-    let gone_eni_config = |name| Some(Event::EniConfigDeleted(name));
-    let task = |kind| Task { kind, out: sender.clone() };
-    let tasks = vec![
-        (Kind::Node, task(Kind::Node).run(protobuf(nodes, all.clone()), node::applied, gone_node).boxed()),
-        (Kind::Pod, task(Kind::Pod).run(protobuf(pods, all.clone()), pod::applied, gone_pod).boxed()),
-        (Kind::CniNode, task(Kind::CniNode).run(json(cni_nodes, all.clone()), cni::cni_node, gone_cni_node).boxed()),
-        (Kind::EniConfig, task(Kind::EniConfig).run(json(eni_configs, all), cni::eni_config, gone_eni_config).boxed()),
-        (Kind::AwsNode, task(Kind::AwsNode).run(json(daemon_sets, aws_node), cni::settings, |_| None).boxed()),
-        (
-            Kind::SandboxEvent,
-            task(Kind::SandboxEvent).run(json(reported, sandbox_events), sandbox::applied, |_| None).boxed(),
-        ),
-    ];
+    let tasks = kinds.iter().map(|kind| (*kind, task(*kind, client.clone(), sender.clone()))).collect();
     Watch { events, tasks }
+}
+
+fn task(kind: Kind, client: Client, out: mpsc::Sender<Event>) -> BoxFuture<'static, ()> {
+    let task = Task { kind, out };
+    let all = watcher::Config::default().timeout(WATCH_SECS);
+    let none: fn(Arc<str>) -> Option<Event> = |_| None;
+    match kind {
+        Kind::Node => {
+            let nodes = Api::all_with(client, &ApiResource::erase::<core::Node>(&()));
+            task.run(protobuf(nodes, all), node::applied, |name| Some(Event::NodeDeleted(name))).boxed()
+        }
+        Kind::Pod => {
+            let pods = Api::all_with(client, &ApiResource::erase::<core::Pod>(&()));
+            task.run(protobuf(pods, all), pod::applied, |uid| Some(Event::PodDeleted(uid.into()))).boxed()
+        }
+        Kind::CniNode => {
+            let cni_nodes = Api::all_with(client, &cni::cni_node_resource());
+            task.run(json(cni_nodes, all), cni::cni_node, |name| Some(Event::CniNodeDeleted(name))).boxed()
+        }
+        Kind::EniConfig => {
+            let eni_configs = Api::all_with(client, &cni::eni_config_resource());
+            task.run(json(eni_configs, all), cni::eni_config, |name| Some(Event::EniConfigDeleted(name))).boxed()
+        }
+        Kind::AwsNode => {
+            let daemon_sets = Api::<Guard<DaemonSet>>::namespaced(client, "kube-system");
+            task.run(json(daemon_sets, all.fields("metadata.name=aws-node")), cni::settings, none).boxed()
+        }
+        Kind::SandboxEvent => {
+            let reported = Api::<Guard<core::Event>>::all(client);
+            task.run(json(reported, all.fields("reason=FailedCreatePodSandBox")), sandbox::applied, none).boxed()
+        }
+        Kind::AmazonVpcCni => {
+            let maps = Api::<Guard<core::ConfigMap>>::namespaced(client, "kube-system");
+            let gone = |_| Some(Event::ControllerSettings(ControllerSettings::default()));
+            task.run(json(maps, all.fields("metadata.name=amazon-vpc-cni")), cni::controller_settings, gone).boxed()
+        }
+    }
 }
 
 /// What a watch says of itself, one event or error after the other.

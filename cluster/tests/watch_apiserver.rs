@@ -89,6 +89,17 @@ async fn pods(State(fake): State<Fake>, params: Params, headers: HeaderMap) -> R
     }
 }
 
+async fn config_maps(params: Params) -> Response {
+    assert_eq!(params["fieldSelector"], "metadata.name=amazon-vpc-cni");
+    if is_watch(&params) {
+        return events(Vec::new());
+    }
+    let data = json!({"branch-eni-cooldown": "45"});
+    list(
+        json!([{"metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system", "resourceVersion": "1"}, "data": data}]),
+    )
+}
+
 async fn absent() -> Response {
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": "the server could not find the requested resource", "reason": "NotFound", "code": 404});
@@ -101,6 +112,7 @@ async fn serve(fake: Fake) -> String {
         .route("/api/v1/pods", get(pods))
         .route("/api/v1/events", get(empty))
         .route("/apis/apps/v1/namespaces/kube-system/daemonsets", get(empty))
+        .route("/api/v1/namespaces/kube-system/configmaps", get(config_maps))
         .fallback(absent)
         .with_state(fake);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -132,6 +144,9 @@ async fn survives_absent_kinds_odd_objects_and_a_compacted_log() {
         assert!(seen.contains(&Event::Synced { kind, absent: true }), "{kind:?}");
     }
     assert!(seen.contains(&Event::Synced { kind: Kind::Node, absent: false }));
+    let cooldown =
+        |event: &Event| matches!(event, Event::ControllerSettings(read) if read.branch_cooldown.as_secs() == 45);
+    assert!(seen.iter().any(cooldown));
     let gone: Vec<&str> = seen
         .iter()
         .filter_map(|event| if let Event::PodDeleted(uid) = event { Some(uid.as_str()) } else { None })

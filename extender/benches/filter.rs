@@ -8,10 +8,10 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use headroom_capacity::budget::NodeKind;
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::Demand;
-use headroom_cluster::{Event, Kind, Node, Pod};
+use headroom_cluster::{Event, Node, Pod};
 use headroom_extender::config::Config;
 use headroom_extender::core::Core;
-use headroom_extender::index::Index;
+use headroom_extender::index::{Index, KINDS};
 use std::hint::black_box;
 
 /// As Go's `json.Marshal` writes it in an `ExtenderArgs` (k8s.io/kube-scheduler v0.36.3).
@@ -66,7 +66,7 @@ fn running(at: usize, nth: usize) -> Pod {
 fn core(nodes: usize, full: bool) -> Core {
     let config = Config::default();
     let mut index = Index::new(config.evidence.clone(), &config.pool);
-    for kind in Kind::ALL {
+    for kind in KINDS {
         index.apply(Event::Synced { kind, absent: false }, NOW);
     }
     for at in 0..nodes {

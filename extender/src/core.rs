@@ -61,7 +61,7 @@ impl Core {
     /// Not ready until a snapshot is published.
     #[must_use]
     pub fn new(config: Config) -> Core {
-        let empty = Snapshot { missing: headroom_cluster::Kind::ALL.to_vec(), ..Snapshot::default() };
+        let empty = Snapshot { missing: crate::index::KINDS.to_vec(), ..Snapshot::default() };
         Core {
             config,
             metrics: Metrics::new(),

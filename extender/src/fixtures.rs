@@ -9,12 +9,12 @@ use headroom_capacity::ids::PodUid;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::Demand;
-use headroom_cluster::{Event, Kind, Node, Pod, SandboxFailure};
+use headroom_cluster::{Event, Node, Pod, SandboxFailure};
 
 use crate::claims::Claimant;
 use crate::config::{Config, Pool};
 use crate::filter::Candidate;
-use crate::index::Index;
+use crate::index::{Index, KINDS};
 use crate::snapshot::{NodeView, Snapshot};
 
 pub(crate) fn node(name: &str, instance_type: &str) -> Node {
@@ -77,7 +77,7 @@ impl World {
     pub(crate) fn with(nodes: &[(&str, &str)]) -> World {
         let mut world =
             World { index: Index::new(Config::default().evidence, &Pool { step_ms: 0 }), now: Time::from_secs(1000) };
-        for kind in Kind::ALL {
+        for kind in KINDS {
             world.apply(Event::Synced { kind, absent: false });
         }
         for (name, instance_type) in nodes {

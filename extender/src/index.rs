@@ -23,6 +23,10 @@ use crate::feed::Change;
 use crate::snapshot::{NodeTable, Nominee, Snapshot, Zone};
 use node::{Around, NodeEntry};
 
+/// What is watched for it: all but the VPC resource controller's ConfigMap, of which the defaults are taken; whether Windows takes
+/// prefixes, a node's figures tell too.
+pub const KINDS: [Kind; 6] = [Kind::Node, Kind::Pod, Kind::CniNode, Kind::EniConfig, Kind::AwsNode, Kind::SandboxEvent];
+
 /// The state that only the writer changes.
 #[derive(Debug)]
 pub struct Index {
@@ -165,7 +169,7 @@ impl Index {
                 }
             }
             Event::SandboxFailed(failure) => self.sandbox_failed(&failure, now),
-            Event::Undecodable { .. } => {}
+            Event::ControllerSettings(_) | Event::Undecodable { .. } => {}
             Event::Synced { kind, .. } => {
                 self.synced.insert(kind);
             }
@@ -193,7 +197,7 @@ impl Index {
         Snapshot {
             nodes: self.views.clone(),
             settings: Arc::clone(&self.settings),
-            missing: Kind::ALL.into_iter().filter(|kind| !self.synced.contains(kind)).collect(),
+            missing: KINDS.into_iter().filter(|kind| !self.synced.contains(kind)).collect(),
             failing_since: required.iter().filter_map(|kind| self.failing_since.get(kind)).min().copied(),
             feed_observed_at: self.feed.observed_at(),
             at: now,

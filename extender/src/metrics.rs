@@ -17,6 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::config::OnUnknown;
 use crate::feed::FeedError;
 use crate::filter::Counts;
+use crate::index::KINDS;
 use crate::snapshot::Snapshot;
 use crate::wire::RequestError;
 
@@ -219,7 +220,7 @@ impl Metrics {
                 self.policy_uses.get_or_create(&[("policy", policy.label()), ("choice", choice.label())]).inc_by(0);
             }
         }
-        for kind in Kind::ALL {
+        for kind in KINDS {
             for event in EVENTS {
                 self.watch_events.get_or_create(&[("kind", kind.label()), ("event", event)]).inc_by(0);
             }
@@ -272,6 +273,7 @@ impl Metrics {
             Event::EniConfigApplied(_) => (Kind::EniConfig, "applied"),
             Event::EniConfigDeleted(_) => (Kind::EniConfig, "deleted"),
             Event::CniSettings { .. } => (Kind::AwsNode, "applied"),
+            Event::ControllerSettings(_) => (Kind::AmazonVpcCni, "applied"),
             Event::SandboxFailed(_) => (Kind::SandboxEvent, "applied"),
             Event::Synced { kind, absent } => (*kind, if *absent { "absent" } else { "synced" }),
             Event::Undecodable { kind, .. } => return self.watch_error(*kind, ErrorClass::Decode),

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::core::{Clock, Core};
+use crate::index::KINDS;
 use crate::metrics::Listener;
 use crate::{feed, grpc, http, waker, writer};
 
@@ -93,7 +94,7 @@ where
     let clock = Clock::start();
     let core = Arc::new(Core::new(options.config));
     let mut tasks = Supervisor::new(Duration::from_secs(core.config.http.drain_secs));
-    let headroom_cluster::Watch { events, tasks: watches } = headroom_cluster::watch(&client);
+    let headroom_cluster::Watch { events, tasks: watches } = headroom_cluster::watch_kinds(&client, &KINDS);
     for (kind, watch) in watches {
         tasks.watch(format!("watch {}", kind.label()), watch);
     }

@@ -17,7 +17,7 @@ use crate::config::{Config, Pool};
 use crate::core::{Clock, Core};
 use crate::feed::{Change, Source, client};
 use crate::filter::{Candidate, Room};
-use crate::index::Index;
+use crate::index::{Index, KINDS};
 
 /// An API server that answers at all has listed everything by then.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(60);
@@ -84,7 +84,7 @@ pub(crate) async fn explain(
 ) -> Result<Report, ExplainError> {
     let (namespace, name) = pod.split_once('/').ok_or_else(|| ExplainError::PodName(pod.to_owned()))?;
     let client = headroom_cluster::connect(kubeconfig, context).await?;
-    let headroom_cluster::Watch { mut events, tasks } = headroom_cluster::watch(&client);
+    let headroom_cluster::Watch { mut events, tasks } = headroom_cluster::watch_kinds(&client, &KINDS);
     let mut watching = JoinSet::new();
     for (_, task) in tasks {
         watching.spawn(task);
@@ -99,7 +99,7 @@ pub(crate) async fn explain(
         index.told(change, clock.now());
     }
     let mut candidate = None;
-    let mut missing: Vec<Kind> = Kind::ALL.to_vec();
+    let mut missing: Vec<Kind> = KINDS.to_vec();
     let mut last_error = None;
     let synced = async {
         while !missing.is_empty() {

@@ -9,7 +9,7 @@ use headroom_capacity::budget::{Budget, NodeFacts, budget};
 use headroom_capacity::floor::{Floor, Growth, Observed, Seen};
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::instance::{self, InstanceLimits};
-use headroom_capacity::settings::CniSettings;
+use headroom_capacity::settings::{CniSettings, ControllerSettings};
 use headroom_capacity::time::Time;
 use headroom_capacity::units::{Enis, Ips};
 use headroom_capacity::verdict::{Demand, Reason};
@@ -22,8 +22,6 @@ use crate::snapshot::{NodeView, Nominee, Slots, Zone};
 /// How long a deleted branch ENI keeps counting (VPC resource controller, `branch-eni-cooldown` default 60 s), and its queue is
 /// swept every 30 s.
 const BRANCH_COOLDOWN: Duration = Duration::from_secs(90);
-/// The VPC resource controller's cool-down of Windows addresses (`pkg/provider/ip`).
-const WINDOWS_COOLDOWN: Duration = Duration::from_secs(30);
 /// Before kubelet reports `status.capacity.pods`, ipamd too goes by this where its table has nothing better.
 const DEFAULT_MAX_PODS: u32 = 110;
 
@@ -72,7 +70,7 @@ impl NodeEntry {
         let (queue, period) = match demand {
             Demand::None | Demand::PodIp => (&mut self.cooling.pod_ips, ip_cooldown),
             Demand::BranchEni => (&mut self.cooling.branch_enis, BRANCH_COOLDOWN),
-            Demand::WindowsIp => (&mut self.cooling.windows_ips, WINDOWS_COOLDOWN),
+            Demand::WindowsIp => (&mut self.cooling.windows_ips, ControllerSettings::WINDOWS_COOLDOWN),
         };
         let until = now + period;
         queue.push_back(until);

@@ -8,6 +8,7 @@ use headroom_capacity::settings::CniSettings;
 use headroom_capacity::verdict::{Demand, Reason};
 use headroom_cluster::{Event, Kind, Node, Pod};
 
+use super::KINDS;
 use crate::claims::Outcome;
 use crate::fixtures::{World, node, pod, running, waiting};
 
@@ -200,8 +201,8 @@ fn is_ready_when_every_kind_is_listed_and_knows_since_when_a_watch_fails() {
         index: crate::index::Index::new(crate::config::Evidence::default(), &crate::config::Pool::default()),
         ..World::with(&[])
     };
-    assert_eq!(world.snapshot().missing, Kind::ALL);
-    for kind in Kind::ALL {
+    assert_eq!(world.snapshot().missing, KINDS);
+    for kind in KINDS {
         world.apply(Event::Synced { kind, absent: kind.is_optional() });
     }
     assert!(world.snapshot().is_ready());
