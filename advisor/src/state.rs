@@ -1,28 +1,37 @@
 //! What Kubernetes says there is: cluster events applied to a plain value. Knows no clock: every call says what time it is.
+//!
+//! [`State`] takes the events in and [`State::view`] shows the [`ClusterState`] that they make.
+
+mod apply;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use headroom_capacity::ids::{PodUid, SubnetId};
-use headroom_capacity::settings::CniSettings;
+use headroom_capacity::settings::{CniSettings, ControllerSettings};
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::Demand;
 use headroom_cluster::{Kind, Node};
 
 use crate::inventory::InstanceId;
+pub use apply::State;
 
 /// The cluster at one moment, as far as addresses are concerned.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterState {
     /// aws-node's settings.
     pub settings: Arc<CniSettings>,
+    /// The VPC resource controller's.
+    pub controller: ControllerSettings,
     /// Nodes by name.
     pub nodes: HashMap<Arc<str>, NodeInfo>,
     /// Pods by UID, finished ones included for as long as Kubernetes keeps them.
     pub pods: HashMap<PodUid, PodInfo>,
+    /// The pod of each address in `pods`: of two that claim the same, the one that was seen last, and once that is gone none.
+    pub holders: HashMap<Ipv4Addr, PodUid>,
     /// Addresses that pods have given up, with the time at which each is usable again; those whose time has passed may be
-    /// there still.
+    /// there still. None is in `holders` too.
     pub cooling: HashMap<Ipv4Addr, Time>,
     /// ENIConfig name -> subnet.
     pub eni_configs: BTreeMap<Arc<str>, Option<SubnetId>>,
@@ -33,7 +42,7 @@ pub struct ClusterState {
 }
 
 /// A node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NodeInfo {
     /// As the watch tells it.
     pub node: Node,
@@ -59,7 +68,8 @@ pub struct PodInfo {
     pub ip: Option<Ipv4Addr>,
     /// It has finished, or is gone from its node.
     pub over: bool,
-    /// When kubelet last said that the CNI had no address for it.
+    /// When kubelet last said that the CNI had no address for it. Only for those that need one of the node's pool: the CNI says the
+    /// same of a branch ENI that is not ready.
     pub refused_at: Option<Time>,
     /// When it was first seen bound and without an address; `None` once it has one.
     pub waiting_since: Option<Time>,
