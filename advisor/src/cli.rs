@@ -11,7 +11,7 @@ use headroom_shell::log;
 use headroom_shell::process::{EXIT_CONFIG, stop_signal, write_at_once};
 
 use crate::config::Config;
-use crate::run::{Options, RunError, run};
+use crate::run::{Clock, Options, RunError, run};
 
 /// Observes a cluster's pod IPs on AWS and in Kubernetes, and tells extenders, Prometheus and CloudWatch what it sees.
 #[derive(Debug, Parser)]
@@ -122,7 +122,8 @@ async fn serve(config: Config, args: Run) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), ?config, "starting");
     let Run { config: _, cluster, log: _, grpc_listen, admin_listen, ready_file } = args;
     let Cluster { kubeconfig, context } = cluster;
-    let options = Options { config, kubeconfig, context, grpc_listen, admin_listen };
+    let clock = Clock::system();
+    let options = Options { config, kubeconfig, context, grpc_listen, admin_listen, clock, aws: None };
     let handle = run(options, stop_signal()?).await?;
     tracing::info!(grpc_addr = %handle.grpc_addr, admin_addr = %handle.admin_addr, "listening");
     if let Some(path) = ready_file {

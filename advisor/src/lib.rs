@@ -11,8 +11,8 @@
 //! comes in as an argument and nothing waits. The shells (`aws`, `feed`, `run`) hold all the waiting.
 
 pub mod aws;
-pub mod cloudwatch;
 pub mod cli;
+pub mod cloudwatch;
 pub mod config;
 pub mod feed;
 pub mod headroom;
@@ -24,4 +24,4 @@ pub mod metrics;
 mod run;
 pub mod state;
 
-pub use run::{Handle, Options, RunError, run};
+pub use run::{Clock, Handle, Options, RunError, run};

@@ -5,14 +5,14 @@ mod books;
 mod label;
 #[cfg(test)]
 mod tests;
-mod watches;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use headroom_capacity::time::Time;
-use headroom_cluster::{ErrorClass, Event, Kind};
+use headroom_cluster::{ErrorClass as WatchErrorClass, Event, Kind, Tally};
+use headroom_shell::metrics::Served;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -20,36 +20,45 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::aws::{CallRecord, ErrorClass, Operation, Part};
 use crate::cloudwatch::Loss;
+use crate::feed;
 use crate::headroom::Headroom;
 use crate::inventory::ReadAt;
 use crate::ledger::Ledger;
 use books::Books;
 pub(crate) use label::labels;
-pub use label::{AwsOperation, AwsOutcome, Part};
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type FloatGauge = Gauge<f64, AtomicU64>;
 type Histograms = Family<Labels<1>, Histogram, fn() -> Histogram>;
 
+/// Metric label of the gRPC listener.
+pub const GRPC: &str = "grpc";
+/// Metric label of the admin listener.
+pub const ADMIN: &str = "admin";
+
 /// Handles to all metrics; the registry encodes them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Connections and certificates.
+    pub served: Served,
     books: Arc<Books>,
     aws_requests: Family<Labels<2>, Counter>,
     aws_seconds: Histograms,
-    observe_seconds: Histograms,
+    round_seconds: Histogram,
     observed: Family<Labels<1>, FloatGauge>,
     ledger_made: FloatGauge,
     heartbeat: FloatGauge,
     watch_events: Family<Labels<2>, Counter>,
     watch_errors: Family<Labels<2>, Counter>,
     leader: Gauge<i64, AtomicI64>,
-    /// Clients of the capacity feed.
-    pub feed_clients: Gauge<i64, AtomicI64>,
-    /// Clients of the feed that were turned away because there were too many.
-    pub feed_refused: Counter,
+    feed_clients: Gauge<i64, AtomicI64>,
+    feed_refused: Counter,
+    feed_updates: Counter,
+    feed_whole_states: Counter,
+    feed_lagged: Counter,
     /// Points that CloudWatch acknowledged.
     pub points_sent: Counter,
     /// Points in calls that failed; they are kept and sent again.
@@ -71,21 +80,17 @@ fn call_seconds() -> Histogram {
     Histogram::new(exponential_buckets(1e-3, 2.0, 17))
 }
 
-/// 10 ms to 11 min: hundreds of pages at the pace that EC2 grants.
-fn round_seconds() -> Histogram {
-    Histogram::new(exponential_buckets(10e-3, 2.0, 17))
-}
-
 impl Metrics {
     /// All metrics, registered and at 0.
     #[must_use]
     pub fn new() -> Metrics {
         let mut registry = Registry::with_prefix("headroom_advisor");
         let metrics = Metrics {
+            served: Served::new(&[GRPC], &[ADMIN]),
             books: Arc::default(),
             aws_requests: Family::default(),
             aws_seconds: Family::new_with_constructor(call_seconds),
-            observe_seconds: Family::new_with_constructor(round_seconds),
+            round_seconds: Histogram::new(exponential_buckets(10e-3, 2.0, 17)),
             observed: Family::default(),
             ledger_made: FloatGauge::default(),
             heartbeat: FloatGauge::default(),
@@ -94,6 +99,9 @@ impl Metrics {
             leader: Gauge::default(),
             feed_clients: Gauge::default(),
             feed_refused: Counter::default(),
+            feed_updates: Counter::default(),
+            feed_whole_states: Counter::default(),
+            feed_lagged: Counter::default(),
             points_sent: Counter::default(),
             points_failed: Counter::default(),
             points_dropped: Family::default(),
@@ -107,11 +115,12 @@ impl Metrics {
     }
 
     fn register(&self, to: &mut Registry) {
+        self.served.register(to);
         to.register("aws_requests", "Calls of AWS by how they ended", self.aws_requests.clone());
         let seconds = "Time of a call of AWS with all its attempts";
         to.register_with_unit("aws_request_duration", seconds, Unit::Seconds, self.aws_seconds.clone());
-        let seconds = "Time to read one part of AWS with all its pages";
-        to.register_with_unit("observe_duration", seconds, Unit::Seconds, self.observe_seconds.clone());
+        let seconds = "Time of one round of reading what is due of AWS";
+        to.register_with_unit("observe_duration", seconds, Unit::Seconds, self.round_seconds.clone());
         let read = "When the part was read completely for the last time, Unix time; 0 for never";
         to.register_with_unit("observed_timestamp", read, Unit::Seconds, self.observed.clone());
         let made = "When the ledger was made, Unix time; 0 for never";
@@ -122,8 +131,11 @@ impl Metrics {
         to.register("watch_errors", "Watch errors by kind", self.watch_errors.clone());
         to.register("leader", "1 on the advisor that publishes and acts", self.leader.clone());
         to.register("feed_clients", "Clients of the capacity feed", self.feed_clients.clone());
-        let refused = "Clients of the feed turned away because there were too many";
+        let refused = "Clients of the feed turned away: too many, or before the first books";
         to.register("feed_clients_refused", refused, self.feed_refused.clone());
+        to.register("feed_updates", "Changes sent to the feed's clients", self.feed_updates.clone());
+        to.register("feed_whole_states", "Whole states sent to the feed's clients", self.feed_whole_states.clone());
+        to.register("feed_lagged", "Times that a client of the feed fell behind", self.feed_lagged.clone());
         to.register("cloudwatch_points_sent", "Points that CloudWatch acknowledged", self.points_sent.clone());
         let failed = "Points in calls that failed; they are kept and sent again";
         to.register("cloudwatch_points_failed", failed, self.points_failed.clone());
@@ -137,22 +149,21 @@ impl Metrics {
     }
 
     fn preset(&self) {
-        for operation in AwsOperation::ALL {
+        for operation in Operation::ALL {
             let operation = ("operation", operation.label());
             drop(self.aws_seconds.get_or_create(&[operation]));
-            for outcome in AwsOutcome::ALL {
-                self.aws_requests.get_or_create(&[operation, ("outcome", outcome.label())]).inc_by(0);
+            for outcome in ErrorClass::ALL.map(ErrorClass::label).into_iter().chain([CallRecord::OK]) {
+                self.aws_requests.get_or_create(&[operation, ("outcome", outcome)]).inc_by(0);
             }
         }
         for part in Part::ALL {
-            drop(self.observe_seconds.get_or_create(&[("part", part.label())]));
             self.observed.get_or_create(&[("part", part.label())]).set(0.0);
         }
         for kind in Kind::ALL {
-            for event in watches::EVENTS {
+            for event in Tally::EVENTS {
                 self.watch_events.get_or_create(&[("kind", kind.label()), ("event", event)]).inc_by(0);
             }
-            for class in ErrorClass::ALL {
+            for class in WatchErrorClass::ALL {
                 self.watch_errors.get_or_create(&[("kind", kind.label()), ("error", class.label())]).inc_by(0);
             }
         }
@@ -161,16 +172,16 @@ impl Metrics {
         }
     }
 
-    /// A call of AWS ended, after `time` with all its attempts.
-    pub fn aws_called(&self, operation: AwsOperation, outcome: AwsOutcome, time: Duration) {
-        let operation = ("operation", operation.label());
-        self.aws_requests.get_or_create(&[operation, ("outcome", outcome.label())]).inc();
-        self.aws_seconds.get_or_create(&[operation]).observe(time.as_secs_f64());
+    /// A call of AWS ended.
+    pub fn aws_called(&self, call: &CallRecord) {
+        let operation = ("operation", call.operation.label());
+        self.aws_requests.get_or_create(&[operation, ("outcome", call.outcome())]).inc();
+        self.aws_seconds.get_or_create(&[operation]).observe(call.seconds);
     }
 
-    /// One part of AWS was read, completely or not, in `time`.
-    pub fn observed(&self, part: Part, time: Duration) {
-        self.observe_seconds.get_or_create(&[("part", part.label())]).observe(time.as_secs_f64());
+    /// A round of reading took so long.
+    pub fn observed(&self, time: Duration) {
+        self.round_seconds.observe(time.as_secs_f64());
     }
 
     /// What the latest ledger and its figures say, with when each part of AWS was read.
@@ -194,16 +205,30 @@ impl Metrics {
         self.leader.set(i64::from(leads));
     }
 
+    /// What the feed counts.
+    pub fn feed(&self, counters: &feed::Counters) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        self.feed_clients.set(i64::try_from(read(&counters.clients)).unwrap_or(i64::MAX));
+        for (total, counter) in [
+            (&counters.refused, &self.feed_refused),
+            (&counters.updates_sent, &self.feed_updates),
+            (&counters.whole_sent, &self.feed_whole_states),
+            (&counters.lagged, &self.feed_lagged),
+        ] {
+            counter.inc_by(read(total).saturating_sub(counter.get()));
+        }
+    }
+
     /// An event arrived.
     pub fn event(&self, event: &Event) {
-        match watches::class(event) {
-            watches::Class::Event(kind, what) => {
+        match Tally::of(event) {
+            Tally::Event(kind, what) => {
                 self.watch_events.get_or_create(&[("kind", kind.label()), ("event", what)]).inc();
             }
-            watches::Class::Error(kind, class) => {
+            Tally::Error(kind, class) => {
                 self.watch_errors.get_or_create(&[("kind", kind.label()), ("error", class.label())]).inc();
             }
-            watches::Class::Quiet => {}
+            Tally::Quiet => {}
         }
     }
 

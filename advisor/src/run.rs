@@ -1,23 +1,36 @@
-//! Wiring: watches and listeners, in one process or in a test.
+//! Wiring: watches, loops and listeners, in one process or in a test.
 
-mod status;
+mod books;
+mod clock;
+mod core;
+mod observe;
+mod sweep;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headroom_cluster::{Candidate, elect};
 use headroom_shell::listen::{self, BindError, bind};
 use headroom_shell::supervise::{Supervised, Supervisor, TaskError};
-use headroom_shell::tls::{self, Certificates, TlsError};
+use headroom_shell::tls::{self, Acceptor, Certificates, TlsError};
 use headroom_shell::{admin, grpc};
 use thiserror::Error;
+use tokio::net::TcpListener;
 
-use crate::config::Config;
-use status::Status;
+use self::core::Core;
+use crate::aws::{ConnectError as AwsConnectError, Connection, Observer};
+use crate::cloudwatch::{Publisher, SpoolError};
+use crate::config::{Config, LeakAction};
+use crate::metrics::{ADMIN, GRPC};
+pub use clock::Clock;
 
 /// How long open calls may take to finish on shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// The gRPC service's name.
+const FEED: &str = headroom_proto::v1::capacity_feed_server::SERVICE_NAME;
 
 /// What `run` needs beside the configuration.
 #[derive(Clone, Debug)]
@@ -32,6 +45,10 @@ pub struct Options {
     pub grpc_listen: SocketAddr,
     /// Where `/livez`, `/readyz` and `/metrics` are; port 0 takes a free one.
     pub admin_listen: SocketAddr,
+    /// What time it is.
+    pub clock: Clock,
+    /// A connection to AWS other than that of environment and profile.
+    pub aws: Option<Connection>,
 }
 
 /// Why it did not start or did not go on.
@@ -40,6 +57,12 @@ pub enum RunError {
     /// There is no client for the cluster.
     #[error("failed to connect to Kubernetes")]
     Connect(#[from] headroom_cluster::ConnectError),
+    /// AWS cannot be called.
+    #[error(transparent)]
+    Aws(#[from] AwsConnectError),
+    /// The file of `cloudwatch.spool_file` cannot be used.
+    #[error("failed to open cloudwatch.spool_file")]
+    Spool(#[from] SpoolError),
     /// The certificate cannot be served.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -71,37 +94,83 @@ impl Handle {
     }
 }
 
-/// Binds the listeners, starts the watches and returns at once; `/readyz` tells when the state is complete. When `shutdown`
-/// resolves, open calls are answered and everything ends.
+/// Binds the listeners, starts the watches and loops and returns at once; `/readyz` tells when there are books. When `shutdown`
+/// resolves, open calls are answered and everything ends; a Lease that is held is given back.
 ///
 /// # Errors
-/// When the kubeconfig gives no client, the certificate cannot be served or an address cannot be bound.
+/// When the kubeconfig gives no client, AWS has neither region nor credentials, the certificate cannot be served, the spool's file
+/// cannot be used or an address cannot be bound.
 pub async fn run<S>(options: Options, shutdown: S) -> Result<Handle, RunError>
 where
     S: Future<Output = ()> + Send + 'static,
 {
-    let client = headroom_cluster::connect(options.kubeconfig.as_deref(), options.context.as_deref()).await?;
-    let certificates = options.config.tls.map(Certificates::load).transpose()?;
-    let (grpc_listener, grpc_addr) = bind(options.grpc_listen).await?;
-    let (admin_listener, admin_addr) = bind(options.admin_listen).await?;
-    let status = Arc::new(Status::new());
+    let Options { config, kubeconfig, context, grpc_listen, admin_listen, clock, aws } = options;
+    let client = headroom_cluster::connect(kubeconfig.as_deref(), context.as_deref()).await?;
+    let certificates = config.tls.clone().map(Certificates::load).transpose()?;
+    let aws = match aws {
+        Some(connection) => connection,
+        None => Connection::open(&config.aws).await?,
+    };
+    let (grpc_listener, grpc_addr) = bind(grpc_listen).await?;
+    let (admin_listener, admin_addr) = bind(admin_listen).await?;
     let mut tasks = Supervisor::new(DRAIN);
+    let leadership = config.leader_election.enabled.then(|| {
+        let (leadership, election) = elect(&client, candidate(&config), tasks.stopped());
+        tasks.serve("leader election", election);
+        leadership
+    });
+    let core = Arc::new(Core::new(config, clock, &Candidate::identity(), leadership));
+    let publisher = publisher(&core, &aws)?;
     let headroom_cluster::Watch { events, tasks: watches } = headroom_cluster::watch(&client);
     for (kind, watch) in watches {
         tasks.watch(format!("watch {}", kind.label()), watch);
     }
-    tasks.watch("state", status::follow(events, Arc::clone(&status)));
+    tasks.watch("state", core::follow(events, Arc::clone(&core)));
+    let observer = Observer::new(aws.clone(), &core.config, fastrand::Rng::new());
+    tasks.watch("observe", observe::observe(Arc::clone(&core), observer));
+    tasks.watch("books", books::keep(Arc::clone(&core), publisher.clone()));
+    if let Some(publisher) = publisher {
+        let clock = core.clock.clone();
+        tasks.watch("CloudWatch", async move { publisher.run(move || clock.now()).await });
+    }
+    if core.config.leaks.action != LeakAction::Report {
+        tasks.watch("leaks", sweep::sweep(Arc::clone(&core), aws, books::policy(&core)));
+    }
     let acceptor = certificates.as_ref().map(Certificates::acceptor);
     if let Some(certificates) = certificates {
-        tasks.watch("certificates", tls::follow(certificates, status.served.clone(), tls::POLL));
+        tasks.watch("certificates", tls::follow(certificates, core.metrics.served.clone(), tls::POLL));
     }
-    let (router, health) =
-        grpc::standard(&[], &[headroom_proto::FILE_DESCRIPTOR_SET], status.readiness(), tasks.stopped()).await;
-    tasks.serve("gRPC health", health);
-    let served = listen::serve(grpc_listener, status.served.by(status::GRPC), acceptor, router, tasks.stopped());
-    tasks.serve("gRPC listener", served);
-    let router = admin::router(Arc::clone(&status));
-    let served = listen::serve(admin_listener, status.served.by(status::ADMIN), None, router, tasks.stopped());
+    serve_grpc(&mut tasks, &core, grpc_listener, acceptor).await;
+    let router = admin::router(Arc::clone(&core));
+    let served = listen::serve(admin_listener, core.metrics.served.by(ADMIN), None, router, tasks.stopped());
     tasks.serve("admin listener", served);
     Ok(Handle { grpc_addr, admin_addr, done: tasks.start(shutdown) })
+}
+
+fn candidate(config: &Config) -> Candidate {
+    Candidate {
+        namespace: config.leader_election.namespace.clone(),
+        name: config.leader_election.name.clone(),
+        identity: Candidate::identity(),
+        duration: Duration::from_secs(config.leader_election.lease_secs),
+    }
+}
+
+fn publisher(core: &Core, aws: &Connection) -> Result<Option<Arc<Publisher>>, SpoolError> {
+    let config = &core.config.cloudwatch;
+    if !config.enabled {
+        return Ok(None);
+    }
+    let call_timeout = Duration::from_millis(core.config.aws.call_timeout_ms);
+    Publisher::new(&aws.sdk, config, call_timeout, Arc::clone(&core.metrics)).map(|publisher| Some(Arc::new(publisher)))
+}
+
+async fn serve_grpc(tasks: &mut Supervisor, core: &Arc<Core>, listener: TcpListener, acceptor: Option<Acceptor>) {
+    let ready = core.ready.subscribe();
+    let descriptors = &[headroom_proto::FILE_DESCRIPTOR_SET];
+    let (router, health) = grpc::standard(&[FEED], descriptors, ready, tasks.stopped()).await;
+    let router = router.route_service("/headroom.v1.CapacityFeed/{*method}", core.feed.service(tasks.stopping()));
+    tasks.serve("gRPC health", health);
+    let served = listen::serve(listener, core.metrics.served.by(GRPC), acceptor, router, tasks.stopped());
+    tasks.serve("gRPC listener", served);
 }

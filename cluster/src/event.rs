@@ -178,11 +178,6 @@ pub struct Node {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A pod, likewise.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pod {
-    /// `metadata.uid`.
-    pub uid: PodUid,
 impl Node {
     /// [`CniSettings::eni_config`] by this node's labels and annotations.
     #[must_use]
@@ -192,6 +187,11 @@ impl Node {
     }
 }
 
+/// A pod, likewise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// `metadata.uid`.
+    pub uid: PodUid,
     /// `metadata.namespace`.
     pub namespace: Arc<str>,
     /// `metadata.name`.
@@ -217,6 +217,14 @@ impl Node {
     pub schedule_failure: Option<u64>,
 }
 
+impl Pod {
+    /// Whether `status.podIP` is set.
+    #[must_use]
+    pub fn has_ip(&self) -> bool {
+        self.ip.is_some()
+    }
+}
+
 /// A CNINode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CniNode {
@@ -231,14 +239,6 @@ pub struct CniNode {
 /// An ENIConfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EniConfig {
-impl Pod {
-    /// Whether `status.podIP` is set.
-    #[must_use]
-    pub fn has_ip(&self) -> bool {
-        self.ip.is_some()
-    }
-}
-
     /// Its name.
     pub name: Arc<str>,
     /// `spec.subnet`.

@@ -1,28 +1,45 @@
-//! Kubernetes as Headroom sees it: watches in, trimmed domain events out; and the one write, which asks for a pod to be retried.
+//! Kubernetes as Headroom sees it: watches in, trimmed domain events out; and two writes, which ask for a pod to be retried and
+//! decide who of several leads.
 //!
 //! ```text
-//! Node, Pod, CNINode, ENIConfig,      ┌─ node  ─┐
-//! DaemonSet kube-system/aws-node, ───>│  pod    │──> Event ──> whoever keeps the state
-//! Events FailedCreatePodSandBox       └─ cni    ┘
+//! Node, Pod, CNINode, ENIConfig,       ┌─ node  ─┐
+//! DaemonSet kube-system/aws-node,  ───>│  pod    │──> Event ──> whoever keeps the state
+//! ConfigMap kube-system/amazon-vpc-cni,└─ cni    ┘
+//! Events FailedCreatePodSandBox
 //! ```
 //!
 //! This is the only crate that knows kube-rs. An object is cut down to the fields that decide about pod IPs as soon as it is
 //! decoded; managedFields, container lists and image lists never reach a channel. Deletions that happened while a watch was down
 //! are found by comparing lists and reported like any other, so that a consumer only ever applies events.
+//!
+//! # RBAC
+//!
+//! | verbs | resources | scope | for |
+//! |---|---|---|---|
+//! | list, watch | `nodes`, `pods`, `events` | cluster | [`watch`] |
+//! | list, watch | `cninodes.vpcresources.k8s.aws`, `eniconfigs.crd.k8s.amazonaws.com` | cluster | [`watch`] |
+//! | list, watch | `daemonsets.apps` | namespace `kube-system` | [`watch`] |
+//! | list, watch | `configmaps`, which may be limited to the name `amazon-vpc-cni` | namespace `kube-system` | [`watch`], unless [`watch_kinds`] leaves it out |
+//! | patch | `pods` | cluster | [`request_retry`] |
+//! | get, create, update | `leases.coordination.k8s.io` | the Lease's namespace | [`elect`] |
 
 mod cni;
 mod connect;
 mod event;
+mod lease;
 mod node;
 mod object;
 mod pod;
 mod protobuf;
 mod retry;
 mod sandbox;
+mod tally;
 mod watch;
 
 pub use connect::{Client, ConnectError, connect};
 pub use event::{CniNode, EniConfig, ErrorClass, Event, Kind, Node, Pod, SandboxFailure};
+pub use lease::{Candidate, Leadership, elect};
 pub use pod::{demand, failure_fingerprint};
 pub use retry::{RETRY_ANNOTATION, RetryError, request_retry};
+pub use tally::Tally;
 pub use watch::{Watch, watch, watch_kinds};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::Reason;
-use headroom_cluster::{ErrorClass, Event, Kind};
+use headroom_cluster::{ErrorClass, Event, Tally};
 use headroom_shell::metrics::Served;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -124,7 +124,6 @@ impl PolicyUse {
 
 /// Outcomes of a request beside the error labels.
 const ANSWERS: [&str; 3] = ["all", "some", "none"];
-const EVENTS: [&str; 4] = ["applied", "deleted", "synced", "absent"];
 
 impl Default for Metrics {
     fn default() -> Metrics {
@@ -221,7 +220,7 @@ impl Metrics {
             }
         }
         for kind in KINDS {
-            for event in EVENTS {
+            for event in Tally::EVENTS {
                 self.watch_events.get_or_create(&[("kind", kind.label()), ("event", event)]).inc_by(0);
             }
             for class in ErrorClass::ALL {
@@ -263,28 +262,15 @@ impl Metrics {
 
     /// An event arrived.
     pub fn event(&self, event: &Event) {
-        let (kind, what) = match event {
-            Event::NodeApplied(_) => (Kind::Node, "applied"),
-            Event::NodeDeleted(_) => (Kind::Node, "deleted"),
-            Event::PodApplied(_) => (Kind::Pod, "applied"),
-            Event::PodDeleted(_) => (Kind::Pod, "deleted"),
-            Event::CniNodeApplied(_) => (Kind::CniNode, "applied"),
-            Event::CniNodeDeleted(_) => (Kind::CniNode, "deleted"),
-            Event::EniConfigApplied(_) => (Kind::EniConfig, "applied"),
-            Event::EniConfigDeleted(_) => (Kind::EniConfig, "deleted"),
-            Event::CniSettings { .. } => (Kind::AwsNode, "applied"),
-            Event::ControllerSettings(_) => (Kind::AmazonVpcCni, "applied"),
-            Event::SandboxFailed(_) => (Kind::SandboxEvent, "applied"),
-            Event::Synced { kind, absent } => (*kind, if *absent { "absent" } else { "synced" }),
-            Event::Undecodable { kind, .. } => return self.watch_error(*kind, ErrorClass::Decode),
-            Event::WatchFailed { kind, class, .. } => return self.watch_error(*kind, *class),
-            Event::WatchRecovered(_) => return,
-        };
-        self.watch_events.get_or_create(&[("kind", kind.label()), ("event", what)]).inc();
-    }
-
-    fn watch_error(&self, kind: Kind, class: ErrorClass) {
-        self.watch_errors.get_or_create(&[("kind", kind.label()), ("error", class.label())]).inc();
+        match Tally::of(event) {
+            Tally::Event(kind, what) => {
+                self.watch_events.get_or_create(&[("kind", kind.label()), ("event", what)]).inc();
+            }
+            Tally::Error(kind, class) => {
+                self.watch_errors.get_or_create(&[("kind", kind.label()), ("error", class.label())]).inc();
+            }
+            Tally::Quiet => {}
+        }
     }
 
     /// The advisor told what EC2 showed at `observed_at`, Unix time.

@@ -47,6 +47,12 @@ impl Supervisor {
         async move { drop(stopped.wait_for(|stop| *stop).await) }
     }
 
+    /// The same as a value that becomes true.
+    #[must_use]
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
     /// Starts a task that runs until it is dropped, after all that serve have finished.
     pub fn watch(&mut self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
         self.names.insert(self.watching.spawn(task).id(), name.into());

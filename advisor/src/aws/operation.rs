@@ -27,11 +27,13 @@ pub enum Operation {
     DeleteNetworkInterface,
     /// Auto Scaling.
     DescribeAutoScalingGroups,
+    /// CloudWatch.
+    PutMetricData,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 10] = [
+    pub const ALL: [Operation; 11] = [
         Operation::DescribeSubnets,
         Operation::GetSubnetCidrReservations,
         Operation::DescribeNetworkInterfaces,
@@ -42,6 +44,7 @@ impl Operation {
         Operation::DescribeSecurityGroups,
         Operation::DeleteNetworkInterface,
         Operation::DescribeAutoScalingGroups,
+        Operation::PutMetricData,
     ];
 
     /// The metric label, which is AWS's name of it and its IAM action.
@@ -58,17 +61,19 @@ impl Operation {
             Operation::DescribeSecurityGroups => "DescribeSecurityGroups",
             Operation::DeleteNetworkInterface => "DeleteNetworkInterface",
             Operation::DescribeAutoScalingGroups => "DescribeAutoScalingGroups",
+            Operation::PutMetricData => "PutMetricData",
         }
     }
 
     /// What AWS grants; `None` for Auto Scaling, whose quotas AWS does not publish.
     ///
     /// EC2 developer guide, "Request throttling", by category: non-mutating actions (`Describe*`, `Get*`) with a filter or a page
-    /// size, and mutating ones. Each operation has a bucket of its own.
+    /// size, and mutating ones. Each operation has a bucket of its own. CloudWatch API reference, `PutMetricData`: 500 a second.
     #[must_use]
     pub const fn quota(self) -> Option<Quota> {
         match self {
             Operation::DescribeAutoScalingGroups => None,
+            Operation::PutMetricData => Some(Quota { burst: 500, per_sec: 500 }),
             Operation::DeleteNetworkInterface => Some(Quota { burst: 50, per_sec: 5 }),
             _ => Some(Quota { burst: 100, per_sec: 20 }),
         }

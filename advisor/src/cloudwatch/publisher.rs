@@ -13,11 +13,12 @@ use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
 use super::batch::{self, Batch};
-use super::send::{Failure, send};
+use super::send::send;
 use super::spool::{Entry, Spool, SpoolError};
 use super::{Datum, Loss};
+use crate::aws::{AwsError, CallRecord, ErrorClass, Operation};
 use crate::config::CloudWatch;
-use crate::metrics::{AwsOperation, AwsOutcome, Metrics};
+use crate::metrics::Metrics;
 
 /// The pause after the first failed call, which doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -134,33 +135,29 @@ impl Publisher {
         }
         let began = Instant::now();
         let sent = send(&self.client, &entry.batch, self.call_timeout).await;
-        let outcome = sent.as_ref().err().map_or(AwsOutcome::Ok, |failure| failure.outcome);
-        self.metrics.aws_called(AwsOperation::PutMetricData, outcome, began.elapsed());
+        let error = sent.as_ref().err().map(|error| error.class);
+        let seconds = began.elapsed().as_secs_f64();
+        self.metrics.aws_called(&CallRecord { operation: Operation::PutMetricData, error, seconds });
         match sent {
             Ok(()) => {
                 self.metrics.points_sent.inc_by(points);
                 self.change(move |spool| spool.remove(entry.key)).await;
                 Sent::Acknowledged
             }
-            Err(failure) if failure.outcome == AwsOutcome::Invalid => {
+            Err(failure) if failure.class == ErrorClass::Invalid => {
                 self.refused(entry, &failure).await;
                 Sent::PutAside
             }
-            Err(Failure { outcome, message }) => {
+            Err(error) => {
                 self.metrics.points_failed.inc_by(points);
-                tracing::warn!(
-                    points,
-                    outcome = outcome.label(),
-                    message,
-                    "CloudWatch did not take a batch; it is kept"
-                );
+                tracing::warn!(points, %error, "CloudWatch did not take a batch; it is kept");
                 Sent::Failed
             }
         }
     }
 
     /// CloudWatch refuses a request for any one of its data: that one is found by halving, and the others get through.
-    async fn refused(&self, entry: Entry, failure: &Failure) {
+    async fn refused(&self, entry: Entry, failure: &AwsError) {
         if let [datum] = entry.batch.data.as_slice() {
             tracing::error!(?datum, message = failure.message, "CloudWatch refuses a point; it is dropped");
             self.metrics.points_dropped(Loss::Refused, 1);

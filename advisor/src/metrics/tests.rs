@@ -15,7 +15,15 @@ fn ledger(subnets: &[&str]) -> Arc<Ledger> {
         reported_free: Ips(63),
         ..subnet(64, 2)
     };
-    let leak = Leak { eni: "eni-1".into(), subnet: "subnet-a".into(), reason: LeakReason::InstanceGone, of_cluster: true, instance: None, created_at: None, ips: Ips(7) };
+    let leak = Leak {
+        eni: "eni-1".into(),
+        subnet: "subnet-a".into(),
+        reason: LeakReason::InstanceGone,
+        of_cluster: true,
+        instance: None,
+        created_at: None,
+        ips: Ips(7),
+    };
     Arc::new(Ledger {
         at: Time::from_millis(1500),
         subnets: subnets.iter().map(|id| ((*id).into(), account.clone())).collect(),
@@ -39,10 +47,11 @@ fn series(text: &str) -> BTreeSet<&str> {
 fn closed_sets_are_there_from_the_start() {
     let metrics = Metrics::new();
     let before = metrics.encode().unwrap();
-    metrics.aws_called(AwsOperation::PutMetricData, AwsOutcome::Throttled, Duration::from_secs(1));
-    metrics.observed(Part::Enis, Duration::from_secs(1));
+    let call = CallRecord { operation: Operation::PutMetricData, error: Some(ErrorClass::Throttled), seconds: 1.0 };
+    metrics.aws_called(&call);
+    metrics.observed(Duration::from_secs(1));
     metrics.event(&Event::Synced { kind: Kind::Pod, absent: false });
-    metrics.event(&Event::WatchFailed { kind: Kind::Pod, class: ErrorClass::List, error: String::new() });
+    metrics.event(&Event::WatchFailed { kind: Kind::Pod, class: WatchErrorClass::List, error: String::new() });
     metrics.points_dropped(Loss::TooOld, 5);
     metrics.points_spooled(7);
     metrics.leads(true);

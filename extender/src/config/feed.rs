@@ -55,7 +55,8 @@ impl Feed {
     /// # Errors
     /// When an endpoint is none, or files are missing beside others.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let refused = |key, value: &str, problem| Err(ConfigError::Value { key, problem: format!("{value}: {problem}") });
+        let refused =
+            |key, value: &str, problem| Err(ConfigError::Value { key, problem: format!("{value}: {problem}") });
         for endpoint in &self.endpoint {
             let uri: Option<Uri> = endpoint.parse().ok();
             let is_base = |uri: &Uri| uri.host().is_some() && uri.path().trim_matches('/').is_empty();

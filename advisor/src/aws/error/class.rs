@@ -25,6 +25,8 @@ pub enum ErrorClass {
     Connect,
     /// AWS's own trouble, status 500 and above.
     Service,
+    /// The request itself is at fault: the same would be refused for ever.
+    Invalid,
     /// An answer that cannot be understood.
     Malformed,
     /// Anything else; the code tells.
@@ -33,7 +35,7 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// All of them.
-    pub const ALL: [ErrorClass; 10] = [
+    pub const ALL: [ErrorClass; 11] = [
         ErrorClass::Throttled,
         ErrorClass::Denied,
         ErrorClass::NoCredentials,
@@ -42,6 +44,7 @@ impl ErrorClass {
         ErrorClass::Timeout,
         ErrorClass::Connect,
         ErrorClass::Service,
+        ErrorClass::Invalid,
         ErrorClass::Malformed,
         ErrorClass::Other,
     ];
@@ -58,6 +61,7 @@ impl ErrorClass {
             ErrorClass::Timeout => "timeout",
             ErrorClass::Connect => "connect",
             ErrorClass::Service => "service",
+            ErrorClass::Invalid => "invalid",
             ErrorClass::Malformed => "malformed",
             ErrorClass::Other => "other",
         }
@@ -75,7 +79,7 @@ impl ErrorClass {
             | ErrorClass::Connect
             | ErrorClass::Service
             | ErrorClass::Malformed => true,
-            ErrorClass::Denied | ErrorClass::Other => false,
+            ErrorClass::Denied | ErrorClass::Invalid | ErrorClass::Other => false,
         }
     }
 }
@@ -109,6 +113,18 @@ const DENIED: [&str; 11] = [
     "UnrecognizedClientException",
 ];
 
+/// Codes that say that the request itself is at fault, beside those that begin with `InvalidParameter` (CloudWatch API reference,
+/// "PutMetricData", "Common errors").
+const INVALID: [&str; 7] = [
+    "InvalidFormat",
+    "InvalidFormatFault",
+    "MissingParameter",
+    "MissingRequiredParameterException",
+    "RequestEntityTooLarge",
+    "SerializationException",
+    "ValidationException",
+];
+
 impl ErrorClass {
     /// The class of an error answer, by its code, its HTTP status and how far apart the clocks are by its `Date`.
     ///
@@ -124,6 +140,10 @@ impl ErrorClass {
             "RequestExpired" | "ExpiredToken" | "ExpiredTokenException" => ErrorClass::ExpiredCredentials,
             _ if SIGNATURE.contains(&code) && skewed => ErrorClass::ClockSkew,
             _ if SIGNATURE.contains(&code) || DENIED.contains(&code) => ErrorClass::Denied,
+            _ if INVALID.contains(&code) || code.starts_with("InvalidParameter") || status == 413 => {
+                ErrorClass::Invalid
+            }
+            _ if status == 429 => ErrorClass::Throttled,
             _ if status >= 500 => ErrorClass::Service,
             _ => ErrorClass::Other,
         }
@@ -149,6 +169,8 @@ mod tests {
             ("RequestExpired", 400, wrong, ErrorClass::ClockSkew),
             ("ExpiredToken", 403, wrong, ErrorClass::ExpiredCredentials),
             ("InvalidVpcID.NotFound", 400, right, ErrorClass::Other),
+            ("InvalidParameterValueException", 400, right, ErrorClass::Invalid),
+            ("", 413, right, ErrorClass::Invalid),
         ] {
             assert_eq!(ErrorClass::of(code, status, skew), class, "{code} at {skew:?}");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use headroom_capacity::time::Time;
 
 use crate::config;
+use crate::inventory::ReadAt;
 
 /// What is read together, completely or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +48,18 @@ impl Part {
             Part::Groups => observe.groups_secs,
             Part::Topology => observe.topology_secs,
         })
+    }
+
+    /// When it was read for the last time; `None` for never.
+    #[must_use]
+    pub const fn read_at(self, read_at: &ReadAt) -> Option<Time> {
+        match self {
+            Part::Subnets => read_at.subnets,
+            Part::Enis => read_at.enis,
+            Part::Instances => read_at.instances,
+            Part::Groups => read_at.groups,
+            Part::Topology => read_at.endpoints,
+        }
     }
 
     /// Whether it is read by VPC.

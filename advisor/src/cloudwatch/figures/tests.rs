@@ -40,7 +40,15 @@ fn sample() -> Sample {
     let coming = SubnetAccount { in_flight_ips: Ips(7), ..subnet(40, 1) };
     let mut ledger = ledger(coming, &[("n1", node(&settings, 5))]);
     ledger.subnets.insert("t".into(), SubnetAccount { az: "b".into(), ..subnet(100, 6) });
-    ledger.leaks.push(Leak { eni: "eni-1".into(), subnet: "t".into(), reason: LeakReason::InstanceGone, of_cluster: true, instance: None, created_at: None, ips: Ips(16) });
+    ledger.leaks.push(Leak {
+        eni: "eni-1".into(),
+        subnet: "t".into(),
+        reason: LeakReason::InstanceGone,
+        of_cluster: true,
+        instance: None,
+        created_at: None,
+        ips: Ips(16),
+    });
     ledger.pods_without_ip = 1;
     let mut state = state(&["n1"], &settings);
     let mut over = pod(Some("n1"), None, Demand::PodIp);

@@ -1,0 +1,119 @@
+//! Makes the books anew whenever AWS was read or some time has passed, and tells everybody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use headroom_capacity::time::Time;
+use tokio::task::spawn_blocking;
+
+use super::core::Core;
+use crate::cloudwatch::figures::{Observed, max_age};
+use crate::cloudwatch::{self, Publisher};
+use crate::feed;
+use crate::headroom::{Headroom, headroom};
+use crate::inventory::Inventory;
+use crate::ledger::{self, Ledger, Policy};
+use crate::state::ClusterState;
+
+/// Pods come and go between two readings of AWS.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How often what is missing for the first books is said.
+const SAY_AGAIN: Duration = Duration::from_secs(30);
+
+/// One set of books with what it was made from.
+struct Books {
+    ledger: Arc<Ledger>,
+    headroom: Arc<Headroom>,
+    cluster: Arc<ClusterState>,
+    inventory: Arc<Inventory>,
+}
+
+/// Keeps the books, for ever. `publisher` takes the figures for CloudWatch.
+pub(super) async fn keep(core: Arc<Core>, publisher: Option<Arc<Publisher>>) {
+    let policy = Arc::new(policy(&core));
+    let mut readings = core.inventory.subscribe();
+    let mut published_at = None;
+    let mut said_at = None;
+    loop {
+        tokio::select! {
+            // The sender is in the core, which is ours.
+            _ = readings.changed() => {}
+            () = core.clock.sleep(LONGEST_PAUSE) => {}
+        }
+        let now = core.clock.now();
+        core.metrics.beat(now);
+        let inventory = Arc::clone(&readings.borrow_and_update());
+        let cluster = core.cluster(now);
+        let missing = core.missing(&cluster, &inventory);
+        if !missing.is_empty() {
+            if said_at.is_none_or(|at| now.since(at) >= SAY_AGAIN) {
+                said_at = Some(now);
+                tracing::info!(missing = missing.join(", "), "waiting for the first complete observation");
+            }
+            continue;
+        }
+        let work = {
+            let policy = Arc::clone(&policy);
+            move || make(cluster, inventory, &policy, now)
+        };
+        // Up to half a second of work on a large cluster.
+        let Ok(books) = spawn_blocking(work).await else {
+            tracing::error!("the books could not be made; the former ones stay");
+            continue;
+        };
+        tell(&core, &books);
+        if let Some(publisher) = &publisher
+            && is_due(published_at, now, Duration::from_secs(core.config.cloudwatch.period_secs))
+        {
+            published_at = Some(now);
+            if core.leads() {
+                publish(&core, publisher, &books, now).await;
+            }
+        }
+    }
+}
+
+/// What the books go by.
+pub(super) fn policy(core: &Core) -> Policy {
+    Policy {
+        cluster: core.config.cluster_name.as_str().into(),
+        leak_min_age: Duration::from_secs(core.config.leaks.min_age_secs),
+        in_flight_deadline: Duration::from_secs(core.config.in_flight.deadline_secs),
+    }
+}
+
+fn is_due(last: Option<Time>, now: Time, period: Duration) -> bool {
+    // Books come at most `LONGEST_PAUSE` apart: half of it early is nearer than half of it late.
+    last.is_none_or(|last| now.since(last) + LONGEST_PAUSE / 2 >= period)
+}
+
+fn make(cluster: Arc<ClusterState>, inventory: Arc<Inventory>, policy: &Policy, now: Time) -> Books {
+    let ledger = Arc::new(ledger::build(&inventory, &cluster, policy, now));
+    let headroom = Arc::new(headroom(&ledger, &cluster, now));
+    Books { ledger, headroom, cluster, inventory }
+}
+
+fn tell(core: &Core, books: &Books) {
+    core.metrics.published(Arc::clone(&books.ledger), Arc::clone(&books.headroom), &books.inventory.read_at);
+    if let Some(read_at) = books.inventory.read_at.enis {
+        core.feed.publish(feed::view(&books.ledger, &books.inventory.types), read_at);
+    }
+    core.ledger.store(Some(Arc::clone(&books.ledger)));
+    if !core.ready.send_replace(true) {
+        let (nodes, subnets) = (books.ledger.nodes.len(), books.ledger.subnets.len());
+        tracing::info!(nodes, subnets, "ready");
+    }
+}
+
+async fn publish(core: &Core, publisher: &Publisher, books: &Books, now: Time) {
+    let observed = Observed {
+        ledger: &books.ledger,
+        state: &books.cluster,
+        inventory: &books.inventory,
+        headroom: &books.headroom,
+        cluster: &core.config.cluster_name,
+        max_age: max_age(&core.config.observe),
+    };
+    let sets = cloudwatch::round(&observed, None, &core.config.cloudwatch, now);
+    publisher.publish(now, sets, now).await;
+}

@@ -1,0 +1,113 @@
+//! What the tasks share.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use headroom_capacity::time::Time;
+use headroom_cluster::{Event, Leadership};
+use headroom_shell::admin::Status;
+use tokio::sync::{mpsc, watch};
+
+use super::clock::Clock;
+use crate::config::Config;
+use crate::feed::Feed;
+use crate::inventory::Inventory;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::state::{ClusterState, State};
+
+/// Parts of AWS without which there are no books. Groups and topology only add to them.
+const PARTS: [(&str, fn(&Inventory) -> bool); 3] = [
+    ("AWS subnets", |inventory| inventory.read_at.subnets.is_some()),
+    ("AWS enis", |inventory| inventory.read_at.enis.is_some()),
+    ("AWS instances", |inventory| inventory.read_at.instances.is_some()),
+];
+
+pub(super) struct Core {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) feed: Feed,
+    /// Held for one event or one look, never across an await.
+    state: Mutex<State>,
+    /// What was read of AWS last.
+    pub(super) inventory: watch::Sender<Arc<Inventory>>,
+    /// The latest books.
+    pub(super) ledger: ArcSwapOption<Ledger>,
+    /// Whether there were books once.
+    pub(super) ready: watch::Sender<bool>,
+    leadership: Option<watch::Receiver<Leadership>>,
+}
+
+impl Core {
+    /// `leadership` is `None` where this advisor is the only one.
+    pub(super) fn new(
+        config: Config,
+        clock: Clock,
+        epoch: &str,
+        leadership: Option<watch::Receiver<Leadership>>,
+    ) -> Core {
+        let feed = Feed::new(epoch, &config.feed);
+        Core {
+            config,
+            clock,
+            metrics: Arc::new(Metrics::new()),
+            feed,
+            state: Mutex::new(State::new()),
+            inventory: watch::Sender::new(Arc::default()),
+            ledger: ArcSwapOption::empty(),
+            ready: watch::Sender::new(false),
+            leadership,
+        }
+    }
+
+    /// The cluster as of `now`. To be dropped soon: a change that comes meanwhile copies all of it.
+    pub(super) fn cluster(&self, now: Time) -> Arc<ClusterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).view(now)
+    }
+
+    /// Whether this advisor may publish and act at this moment.
+    pub(super) fn leads(&self) -> bool {
+        let leads = self.leadership.as_ref().is_none_or(|leadership| leadership.borrow().is_leader(Instant::now()));
+        self.metrics.leads(leads);
+        leads
+    }
+
+    /// What the books still wait for, by name.
+    pub(super) fn missing(&self, cluster: &ClusterState, inventory: &Inventory) -> Vec<&'static str> {
+        let kinds = cluster.missing.iter().map(|kind| kind.label());
+        kinds.chain(PARTS.into_iter().filter(|(_, there)| !there(inventory)).map(|(name, _)| name)).collect()
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("config", &self.config).field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+impl Status for Core {
+    fn missing(&self) -> Vec<&'static str> {
+        if *self.ready.borrow() {
+            return Vec::new();
+        }
+        let missing = self.missing(&self.cluster(self.clock.now()), &self.inventory.borrow());
+        if missing.is_empty() { vec!["books"] } else { missing }
+    }
+
+    fn metrics_text(&self) -> Result<String, fmt::Error> {
+        self.leads();
+        self.metrics.feed(self.feed.counters());
+        self.metrics.encode()
+    }
+}
+
+/// Takes in what the cluster tells, until the watches are gone.
+pub(super) async fn follow(mut events: mpsc::Receiver<Event>, core: Arc<Core>) {
+    while let Some(event) = events.recv().await {
+        core.metrics.event(&event);
+        core.state.lock().unwrap_or_else(PoisonError::into_inner).apply(event, core.clock.now());
+    }
+}
