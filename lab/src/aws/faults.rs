@@ -60,6 +60,10 @@ pub enum FaultKind {
     ExpiredToken,
     /// `ScalingActivityInProgress`.
     Busy,
+    /// AWS's clock is so far ahead of the caller's: a signature by the caller's own is refused.
+    ClockAhead(Duration),
+    /// EC2 gives 5 rows a page, whatever it is asked for.
+    ShortPages,
 }
 
 /// A fault with its scope.
@@ -75,6 +79,16 @@ pub struct Fault {
     pub until: Time,
     /// Every how many calls it happens: 1 for each of them.
     pub every: u32,
+}
+
+impl Fault {
+    fn is_about(&self, operation: &str) -> bool {
+        self.operation.as_deref().is_none_or(|wanted| wanted == operation)
+    }
+
+    fn lasts_at(&self, now: Time) -> bool {
+        self.from <= now && now < self.until
+    }
 }
 
 /// Whether a call gets through.
@@ -108,11 +122,14 @@ impl Gate {
         enough
     }
 
+    fn lasting(&self, now: Time) -> impl Iterator<Item = &Fault> {
+        self.faults.iter().map(|(fault, _)| fault).filter(move |fault| fault.lasts_at(now))
+    }
+
     fn faults_for(&mut self, operation: &str, now: Time) -> Vec<FaultKind> {
         let mut kinds = Vec::new();
         for (fault, seen) in &mut self.faults {
-            let meant = fault.operation.as_deref().is_none_or(|wanted| wanted == operation);
-            if meant && fault.from <= now && now < fault.until {
+            if fault.is_about(operation) && fault.lasts_at(now) {
                 *seen += 1;
                 if seen.is_multiple_of(fault.every.max(1)) {
                     kinds.push(fault.kind);
@@ -129,6 +146,20 @@ impl Vpc {
         self.gate.faults.push((fault, 0));
     }
 
+    /// How far AWS's clock is ahead of the caller's.
+    pub(super) fn clock_ahead(&self, now: Time) -> Duration {
+        let ahead = |fault: &Fault| match fault.kind {
+            FaultKind::ClockAhead(by) => Some(by),
+            _ => None,
+        };
+        self.gate.lasting(now).filter_map(ahead).sum()
+    }
+
+    /// Whether a listing's pages are shorter than asked for.
+    pub(super) fn short_pages(&self, operation: &str, now: Time) -> bool {
+        self.gate.lasting(now).any(|fault| fault.kind == FaultKind::ShortPages && fault.is_about(operation))
+    }
+
     /// Whether a call gets through. The wire side asks for every request; a caller of the typed methods that should share the
     /// account's token buckets asks for itself.
     pub fn admit(&mut self, service: Service, operation: &str, now: Time) -> Admission {
@@ -137,6 +168,7 @@ impl Vpc {
             match kind {
                 FaultKind::Slow(by) => delay += by,
                 FaultKind::Drop => return Admission::Drop,
+                FaultKind::ClockAhead(_) | FaultKind::ShortPages => {}
                 other => return Admission::Refuse(fault_error(other, service)),
             }
         }

@@ -12,11 +12,12 @@ mod sts;
 mod xml;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::Response;
 
 use super::faults::Admission;
@@ -47,7 +48,7 @@ async fn handle(State(shared): State<Shared>, method: Method, uri: Uri, headers:
     if let Some(request) = cloudwatch::Request::find(&uri, &headers) {
         let call = Call { service: Service::CloudWatch, operation: request.operation, headers: &headers };
         let result = shared.admit_and(&call, |vpc, now| request.run(vpc, &body, now)).await;
-        return request.respond(result);
+        return shared.dated(request.respond(result));
     }
     let request = match query::Request::parse(&method, &uri, &body) {
         Ok(request) => request,
@@ -55,7 +56,7 @@ async fn handle(State(shared): State<Shared>, method: Method, uri: Uri, headers:
     };
     let call = Call { service: request.service, operation: &request.operation, headers: &headers };
     let result = shared.admit_and(&call, |vpc, now| request.run(vpc, now)).await;
-    request.respond(result)
+    shared.dated(request.respond(result))
 }
 
 impl Shared {
@@ -65,7 +66,7 @@ impl Shared {
         call: &Call<'_>,
         f: impl FnOnce(&mut Vpc, headroom_capacity::time::Time) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        access::check(call)?;
+        access::check(call, self.clock_ahead())?;
         let admission = self.lock().admit(call.service, call.operation, self.clock.now());
         match admission {
             Admission::Refuse(error) => return Err(error),
@@ -77,6 +78,22 @@ impl Shared {
         let mut vpc = self.lock();
         vpc.settle(now);
         f(&mut vpc, now)
+    }
+
+    fn clock_ahead(&self) -> Duration {
+        self.lock().clock_ahead(self.clock.now())
+    }
+
+    /// The answer with AWS's date, which the SDKs compare to their own.
+    fn dated(&self, mut response: Response) -> Response {
+        let ahead = self.clock_ahead();
+        if !ahead.is_zero() {
+            let date = jiff::Timestamp::now()
+                .saturating_add(jiff::SignedDuration::try_from(ahead).unwrap_or(jiff::SignedDuration::ZERO));
+            let date = date.unwrap_or(jiff::Timestamp::MAX).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            response.headers_mut().extend(date.try_into().ok().map(|date: HeaderValue| (header::DATE, date)));
+        }
+        response
     }
 
     /// A handler that panicked has left no half-made state that would be worse than no lab at all.

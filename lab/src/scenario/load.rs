@@ -150,6 +150,10 @@ pub enum AwsTrouble {
     ExpiredToken,
     /// `ScalingActivityInProgress`.
     Busy,
+    /// AWS's clock is 20 minutes ahead of the caller's, and signatures are good for 5.
+    ClockSkew,
+    /// EC2 gives 5 rows a page, whatever it is asked for.
+    ShortPages,
 }
 
 impl Fault {

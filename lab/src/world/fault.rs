@@ -1,5 +1,7 @@
 //! What goes wrong, or what a person does, at the time that the scenario says.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::build::others_eni;
@@ -72,5 +74,7 @@ const fn aws_fault(how: AwsTrouble) -> FaultKind {
         AwsTrouble::Drop => FaultKind::Drop,
         AwsTrouble::ExpiredToken => FaultKind::ExpiredToken,
         AwsTrouble::Busy => FaultKind::Busy,
+        AwsTrouble::ClockSkew => FaultKind::ClockAhead(Duration::from_secs(20 * 60)),
+        AwsTrouble::ShortPages => FaultKind::ShortPages,
     }
 }

@@ -72,6 +72,9 @@ impl Request {
             let message = "Request would have succeeded, but DryRun flag is set.";
             return Err(ApiError::new("DryRunOperation", message).status(412));
         }
+        if self.service == Service::Ec2 && vpc.short_pages(&self.operation, now) {
+            return operation(vpc, &self.params.with_short_pages(), now).map(|answer| (answer, request_id));
+        }
         operation(vpc, &self.params, now).map(|answer| (answer, request_id))
     }
 
