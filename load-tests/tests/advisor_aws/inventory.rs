@@ -1,0 +1,232 @@
+//! What the observer sees is what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use headroom_advisor::aws::{Api, Deletion, ErrorClass, Operation, Part};
+use headroom_advisor::inventory::{self, EniKind, EniTags, InstanceId, InstanceState, Inventory, Member};
+use headroom_capacity::instance::LimitSource;
+use headroom_capacity::time::Time;
+use headroom_lab::aws::{self, EniStatus, FaultKind, NewEni, Tags, Vpc};
+use headroom_lab::scenario::{BUNDLED, Scenario};
+use headroom_lab::world::World;
+
+use crate::setup::{Aws, CLUSTER, config, serve, small, tagged, today};
+
+fn tag<'a>(tags: &'a Tags, key: &str) -> Option<&'a str> {
+    tags.get(key).map(String::as_str)
+}
+
+/// As ipamd writes it.
+fn date(text: &str) -> Time {
+    let date: jiff::Timestamp = text.parse().unwrap();
+    Time::from_millis(u64::try_from(date.as_millisecond()).unwrap())
+}
+
+fn eni(eni: &aws::Eni) -> inventory::Eni {
+    let tags = &eni.tags;
+    inventory::Eni {
+        id: eni.id.clone(),
+        subnet: eni.subnet.clone(),
+        available: eni.status() == EniStatus::Available,
+        kind: match eni.interface_type {
+            "interface" => EniKind::Interface,
+            "trunk" => EniKind::Trunk,
+            "branch" => EniKind::Branch,
+            _ => EniKind::Service,
+        },
+        primary_ip: Some(eni.primary_ip),
+        secondary_ips: eni.secondary_ips.clone(),
+        prefixes: eni.prefixes.clone(),
+        attachment: eni.attachment.as_ref().map(|attachment| inventory::Attachment {
+            instance: Some(attachment.instance.as_str().into()),
+            device_index: attachment.device_index,
+            network_card: 0,
+        }),
+        requester_managed: eni.requester_managed,
+        described_for: eni.description.strip_prefix("aws-K8S-").map(InstanceId::from),
+        tags: EniTags {
+            instance: tag(tags, "node.k8s.amazonaws.com/instance_id").map(Into::into),
+            created_at: tag(tags, "node.k8s.amazonaws.com/createdAt").map(date),
+            cluster: tag(tags, "cluster.k8s.amazonaws.com/name").map(Into::into),
+            eks_owner: tag(tags, "eks:eni:owner").map(Into::into),
+            no_manage: false,
+            trunk: tag(tags, "vpcresources.k8s.aws/trunk-eni-id").map(Into::into),
+        },
+    }
+}
+
+fn instance(one: &aws::Instance) -> inventory::Instance {
+    inventory::Instance {
+        id: one.id.as_str().into(),
+        instance_type: one.instance_type.as_str().into(),
+        state: match one.state {
+            aws::InstanceState::Pending => InstanceState::Pending,
+            aws::InstanceState::Running => InstanceState::Running,
+            aws::InstanceState::ShuttingDown => InstanceState::ShuttingDown,
+            aws::InstanceState::Stopping | aws::InstanceState::Stopped => InstanceState::Stopped,
+            aws::InstanceState::Terminated => InstanceState::Terminated,
+        },
+        launched_at: one.launched_at,
+        subnet: Some(one.subnet.clone()),
+        private_dns: format!("ip-{}.us-west-2.compute.internal", one.private_ip.to_string().replace('.', "-")).into(),
+        group: one.group.as_deref().map(Into::into),
+        of_cluster: one.tags.contains_key(&format!("kubernetes.io/cluster/{CLUSTER}")),
+    }
+}
+
+fn group(group: &aws::Group) -> inventory::Group {
+    let member = |member: &aws::Member| Member {
+        instance: member.id.as_str().into(),
+        instance_type: member.instance_type.as_str().into(),
+        lifecycle: member.state.as_str().into(),
+        protected: member.protected,
+    };
+    inventory::Group {
+        name: group.name.as_str().into(),
+        min: group.min,
+        max: group.max,
+        desired: group.desired,
+        subnets: group.subnets.iter().map(|(id, _)| id.clone()).collect(),
+        members: group.members.values().map(member).collect(),
+        suspended: group.suspended.iter().map(|process| (*process).to_owned()).collect(),
+        tags: group.tags.clone(),
+    }
+}
+
+/// Holds every part against the VPC's own state.
+fn assert_complete(inventory: &Inventory, vpc: &Vpc, now: Time) {
+    assert_eq!(inventory.vpc.as_deref(), Some(vpc.id()));
+    assert_eq!(inventory.vpc_cidrs, vpc.config().cidrs);
+    let subnet = |view: aws::SubnetView| inventory::Subnet {
+        id: view.id,
+        vpc: vpc.id().into(),
+        az: view.az.as_str().into(),
+        cidr: view.cidr,
+        available_ips: view.available_ips,
+        tags: view.tags,
+    };
+    assert_eq!(
+        inventory.subnets.values().cloned().collect::<Vec<_>>(),
+        vpc.subnets(now).map(subnet).collect::<Vec<_>>()
+    );
+    for (id, reservations) in &inventory.reservations {
+        let expected = vpc.reservations(id).unwrap().iter();
+        let expected = expected.map(|one| inventory::Reservation { cidr: one.cidr, kind: one.kind });
+        assert_eq!(*reservations, expected.collect::<Vec<_>>());
+    }
+    assert_eq!(inventory.reservations.len(), inventory.subnets.len());
+    assert_eq!(inventory.enis, vpc.enis().map(eni).collect::<Vec<_>>());
+    let here = vpc.instances().filter(|one| one.state != aws::InstanceState::Terminated).map(instance);
+    assert_eq!(inventory.instances.values().cloned().collect::<Vec<_>>(), here.collect::<Vec<_>>());
+    assert_eq!(inventory.groups.values().cloned().collect::<Vec<_>>(), vpc.groups().map(group).collect::<Vec<_>>());
+    let read_at = inventory.read_at;
+    let all = [read_at.subnets, read_at.enis, read_at.instances, read_at.groups, read_at.endpoints];
+    assert_eq!(all, [Some(now); 5]);
+}
+
+#[tokio::test]
+async fn every_bundled_scenario_is_seen_as_it_is() {
+    for (name, _) in BUNDLED {
+        let scenario = Scenario::bundled(name).unwrap().unwrap();
+        let start = today();
+        let mut world = World::new(scenario, start).unwrap();
+        let now = start + Duration::from_secs(75);
+        world.step_to(now);
+        let lab = serve(world.vpc(), now).await;
+        let round = lab.round(&mut lab.observer(&config()).await).await;
+        assert_eq!((&round.errors[..], round.read.len()), (&[][..], Part::ALL.len()), "{name}");
+        assert_complete(&round.inventory, &lab.vpc(), now);
+        assert!(!round.inventory.enis.is_empty() && !round.inventory.groups.is_empty(), "{name}");
+        for (asked, limits) in &round.inventory.types {
+            assert_eq!(limits.source, LimitSource::DescribeInstanceTypes);
+            assert_eq!(Some(limits.enis), lab.vpc().limits(asked).map(|limits| limits.enis), "{name}");
+        }
+        assert_eq!(round.inventory.types.is_empty(), *name != "r1-unknown-type", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn short_pages_are_followed_to_the_end() {
+    let lab = tagged().await;
+    let now = lab.clock.now();
+    let subnet = lab.vpc().subnets(now).next().unwrap().id;
+    for _ in 0..20 {
+        lab.vpc().create_eni(NewEni::in_subnet(subnet.clone()), now).unwrap();
+    }
+    let endpoint = lab.vpc().create_endpoint("autoscaling", &[subnet], now).unwrap();
+    lab.fault(None, FaultKind::ShortPages, 1);
+    let round = lab.round(&mut lab.observer(&config()).await).await;
+    assert_complete(&round.inventory, &lab.vpc(), now);
+    assert_eq!(round.counts()[&Operation::DescribeNetworkInterfaces], 23_u32.div_ceil(5));
+    let [seen] = &round.inventory.endpoints[..] else { panic!("one endpoint") };
+    assert_eq!((&*seen.service, seen.available, seen.interface), ("com.amazonaws.us-west-2.autoscaling", true, true));
+    assert_eq!(seen.enis, endpoint.enis);
+}
+
+fn nodes(lab: &Aws) -> BTreeSet<InstanceId> {
+    lab.vpc().instances().map(|one| one.id.as_str().into()).collect()
+}
+
+#[tokio::test]
+async fn nodes_without_the_tag_lead_to_their_instances_vpc_and_group() {
+    let lab = small(Tags::new()).await;
+    let mut observer = lab.observer(&config()).await;
+    let round = lab.round(&mut observer).await;
+    assert_eq!((round.errors.len(), round.inventory.vpc.clone()), (0, None));
+    assert!(round.inventory.instances.is_empty() && round.inventory.groups.is_empty());
+    let mut nodes = nodes(&lab);
+    nodes.insert("i-00000000000000000".into());
+    lab.clock.advance(Duration::from_secs(60));
+    let round = lab.round_with(&mut observer, &nodes).await;
+    assert_eq!(round.errors, []);
+    assert_complete(&round.inventory, &lab.vpc(), lab.clock.now());
+    assert!(round.inventory.instances.values().all(|one| !one.of_cluster));
+}
+
+#[tokio::test]
+async fn a_part_is_read_when_it_is_due() {
+    let lab = tagged().await;
+    let mut observer = lab.observer(&config()).await;
+    lab.round(&mut observer).await;
+    let quiet = lab.round(&mut observer).await;
+    assert!(quiet.calls.is_empty() && !quiet.inventory.enis.is_empty());
+    assert!(observer.next_due() > lab.clock.now());
+    lab.clock.advance(Duration::from_secs(30));
+    let round = lab.round(&mut observer).await;
+    assert_eq!(round.counts(), BTreeMap::from([(Operation::DescribeSubnets, 1)]));
+    assert_eq!(round.inventory.read_at.subnets, Some(lab.clock.now()));
+    assert!(round.inventory.read_at.enis < round.inventory.read_at.subnets);
+    assert!(round.calls.iter().all(|call| call.outcome() == "ok" && call.seconds > 0.0));
+}
+
+#[tokio::test]
+async fn a_leaked_eni_is_deleted_once_and_an_attached_one_never() {
+    let lab = tagged().await;
+    let now = lab.clock.now();
+    let subnet = lab.vpc().subnets(now).next().unwrap().id;
+    let leaked = lab.vpc().create_eni(NewEni::in_subnet(subnet), now).unwrap().id;
+    let attached = lab.vpc().enis().find(|eni| eni.attachment.is_some()).unwrap().id.clone();
+    let connection = lab.connect(&config()).await;
+    let api = Api::new(&connection);
+    assert!(api.eni(&leaked).await.unwrap().unwrap().available);
+    assert_eq!(api.delete_network_interface(&leaked, true).await, Ok(Deletion::WouldSucceed));
+    assert!(lab.vpc().eni(&leaked).is_ok());
+    assert_eq!(api.delete_network_interface(&leaked, false).await, Ok(Deletion::Deleted));
+    assert_eq!(api.delete_network_interface(&leaked, false).await, Ok(Deletion::Gone));
+    assert_eq!(api.eni(&leaked).await, Ok(None));
+    let refused = api.delete_network_interface(&attached, false).await.unwrap_err();
+    assert_eq!((refused.class, refused.is_retryable()), (ErrorClass::Other, false));
+    assert!(lab.vpc().eni(&attached).is_ok());
+    let outcomes: Vec<_> = api.into_records().iter().map(|call| call.outcome()).collect();
+    assert_eq!(outcomes, ["ok", "ok", "ok", "ok", "ok", "other"]);
+}
+
+#[tokio::test]
+async fn security_groups_of_the_vpc() {
+    let lab = tagged().await;
+    let connection = lab.connect(&config()).await;
+    let vpc = lab.vpc().id().to_owned();
+    let groups = Api::new(&connection).security_groups(&vpc).await.unwrap();
+    assert_eq!(groups.iter().map(|group| &*group.name).collect::<Vec<_>>(), ["default"]);
+}
