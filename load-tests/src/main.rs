@@ -29,6 +29,9 @@ struct Args {
     /// Which nodes the extender offers: only those with an IP at hand, or also those that will have one within seconds.
     #[arg(long, value_enum, default_value_t = PolicyArg::Soon)]
     policy: PolicyArg,
+    /// Let the extender go by Kubernetes alone, without an advisor that tells it what EC2 shows.
+    #[arg(long)]
+    without_advisor: bool,
     /// Lab seconds after which a run ends even if its figures still move.
     #[arg(long, default_value_t = 290)]
     time_limit_secs: u64,
@@ -82,13 +85,15 @@ async fn run(args: &Args) -> Result<()> {
         PolicyArg::Soon => Policy::Soon,
     };
     let rate = args.speed.unwrap_or(scenario.clock.rate);
-    let options = Options { rate, policy, time_limit: Duration::from_secs(args.time_limit_secs) };
+    let time_limit = Duration::from_secs(args.time_limit_secs);
+    let options = Options { rate, policy, advisor: !args.without_advisor, time_limit };
     eprintln!("{}\nclock: {rate} lab seconds a second\n", scenario.description.trim());
 
     eprintln!("1. plain scheduling: the scheduler knows CPU, memory and max-pods, not IPs");
     let (running, plain) = watch(demo::start(scenario.clone(), Mode::Plain, &options).await?).await?;
     running.shutdown().await?;
-    eprintln!("\n2. the same with the Headroom extender in the path");
+    let what = if args.without_advisor { "extender in the path" } else { "extender in the path, fed by the advisor" };
+    eprintln!("\n2. the same with the Headroom {what}");
     let (running, headroom) = watch(demo::start(scenario, Mode::Headroom, &options).await?).await?;
 
     let comparison = Comparison::of(&plain, &headroom);
@@ -138,6 +143,9 @@ async fn keep(running: &Running) -> Result<()> {
     eprintln!("\nserving on until Ctrl-C:");
     eprintln!("  export KUBECONFIG={}", lab.kubeconfig().display());
     eprintln!("  export AWS_ENDPOINT_URL={}", lab.aws_url());
+    if let Some(url) = running.advisor_url() {
+        eprintln!("  advisor {url}/metrics");
+    }
     if let Some(url) = running.extender_url() {
         eprintln!("  extender {url}/filter");
     }

@@ -8,10 +8,17 @@ use headroom_extender::config::Policy;
 use headroom_lab::scenario::Scenario;
 use headroom_load_tests::demo::{Mode, Options, Outcome, start};
 
+fn options() -> Options {
+    Options { rate: 15.0, policy: Policy::Soon, advisor: true, time_limit: Duration::from_secs(600) }
+}
+
 async fn outcome(scenario: &str, mode: Mode) -> Outcome {
-    let options = Options { rate: 15.0, policy: Policy::Soon, time_limit: Duration::from_secs(600) };
+    outcome_with(scenario, mode, &options()).await
+}
+
+async fn outcome_with(scenario: &str, mode: Mode, options: &Options) -> Outcome {
     let scenario = Scenario::bundled(scenario).expect("bundled").expect("bundled scenarios are valid");
-    let mut running = start(scenario, mode, &options).await.unwrap();
+    let mut running = start(scenario, mode, options).await.unwrap();
     loop {
         if let (_, Some(outcome)) = running.progress().await.unwrap() {
             running.shutdown().await.unwrap();
@@ -52,12 +59,39 @@ async fn custom_networking_takes_an_eni_from_every_node() {
     assert_eq!((totals.bound, totals.hanging, totals.unbound), (36, 0, 4), "{headroom:#?}");
 }
 
-/// The extender cannot see the subnet; the first failures on a node close it.
+/// The advisor shows the extender the subnet: not one pod is bound for which it has no address.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn r1_empty_subnet_costs_a_few_pods_and_not_all() {
+async fn r1_an_empty_subnet_takes_no_pod_that_it_cannot_feed() {
     let (plain, headroom) = both("r1-subnet-empty").await;
     let (without, with) = (plain.report.totals, headroom.report.totals);
     assert_eq!((without.bound, without.hanging), (32, 14), "{plain:#?}");
-    assert_eq!(with.with_ip, 18, "every address is used: {headroom:#?}");
-    assert!(with.hanging < without.hanging && with.unbound > 0, "{headroom:#?}");
+    assert_eq!((with.bound, with.with_ip, with.hanging, with.failed_adds), (18, 18, 0, 0), "{headroom:#?}");
+}
+
+/// 230 addresses are free, and three whole /28s.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fragmented_subnet_counts_by_its_free_prefixes() {
+    let (plain, headroom) = both("prefix-fragmented").await;
+    let (without, with) = (plain.report.totals, headroom.report.totals);
+    assert!(without.hanging > 0, "{plain:#?}");
+    assert_eq!((with.bound, with.with_ip, with.hanging), (48, 48, 0), "{headroom:#?}");
+}
+
+/// No table knows the type; EC2 does, and the advisor tells.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r1_an_unknown_type_has_the_limits_that_ec2_tells() {
+    let (plain, headroom) = both("r1-unknown-type").await;
+    assert_eq!((plain.report.totals.bound, plain.report.totals.hanging), (30, 3), "{plain:#?}");
+    let totals = headroom.report.totals;
+    assert_eq!((totals.bound, totals.with_ip, totals.hanging), (27, 27, 0), "{headroom:#?}");
+}
+
+/// Without the advisor the extender sees Kubernetes alone; the first failures on a node close it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_an_advisor_an_empty_subnet_costs_a_few_pods_and_not_all() {
+    let options = Options { advisor: false, ..options() };
+    let headroom = outcome_with("r1-subnet-empty", Mode::Headroom, &options).await;
+    let totals = headroom.report.totals;
+    assert_eq!(totals.with_ip, 18, "every address is used: {headroom:#?}");
+    assert!(totals.hanging < 14 && totals.unbound > 0, "{headroom:#?}");
 }

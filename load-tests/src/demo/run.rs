@@ -1,4 +1,4 @@
-//! One run: a lab, a scheduler on it, the extender if asked for, until the figures stand still.
+//! One run: a lab, a scheduler on it, the advisor and the extender if asked for, until the figures stand still.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use headroom_capacity::floor::STEP;
 use headroom_capacity::time::Time;
-use headroom_extender::config::{Config, Policy, Pool};
+use headroom_extender::config::{Config, Feed, Policy, Pool};
 use headroom_lab::Lab;
 use headroom_lab::scenario::Scenario;
 use headroom_lab::world::Report;
@@ -19,6 +19,7 @@ use kube::{Client, ResourceExt as _};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::advisor::Advisor;
 use super::settle::Settle;
 use super::{Mode, Outcome};
 use crate::scheduler;
@@ -33,15 +34,18 @@ pub struct Options {
     pub rate: f64,
     /// The extender's policy.
     pub policy: Policy,
+    /// Whether the advisor tells the extender what EC2 shows; without it, the extender goes by Kubernetes alone.
+    pub advisor: bool,
     /// Lab time after which a run ends even if its figures still move.
     pub time_limit: Duration,
 }
 
-/// A lab with its scheduler and extender, still running.
+/// A lab with its scheduler, extender and advisor, still running.
 pub struct Running {
     lab: Lab,
     mode: Mode,
     client: Client,
+    advisor: Option<Advisor>,
     extender: Option<Extender>,
     stop_scheduler: oneshot::Sender<()>,
     scheduler: JoinHandle<Result<()>>,
@@ -69,15 +73,20 @@ impl Extender {
 /// Starts everything; nothing is shared between two runs.
 ///
 /// # Errors
-/// When the lab or the extender does not come up.
+/// When the lab, the advisor or the extender does not come up.
 pub async fn start(scenario: Scenario, mode: Mode, options: &Options) -> Result<Running> {
     let quiet_from = last_change(&scenario);
+    let cluster = scenario.cluster_name.clone();
     let lab_options = headroom_lab::Options { rate: Some(options.rate), ..headroom_lab::Options::default() };
     let lab = Lab::start(scenario, lab_options).await.context("failed to start the lab")?;
     let client = client(&lab).await?;
+    let advisor = match mode {
+        Mode::Headroom if options.advisor => Some(Advisor::start(&lab, cluster, options.rate).await?),
+        _ => None,
+    };
     let extender = match mode {
         Mode::Plain => None,
-        Mode::Headroom => Some(start_extender(&lab, options).await?),
+        Mode::Headroom => Some(start_extender(&lab, advisor.as_ref(), options).await?),
     };
     let (stop_scheduler, stopped) = oneshot::channel();
     let scheduler_options =
@@ -85,7 +94,7 @@ pub async fn start(scenario: Scenario, mode: Mode, options: &Options) -> Result<
     let scheduler = tokio::spawn(scheduler::run(client.clone(), scheduler_options, dropped(stopped)));
     let settle = Settle::new(lab.clock().now() + quiet_from);
     let deadline = lab.clock().now() + options.time_limit;
-    Ok(Running { lab, mode, client, extender, stop_scheduler, scheduler, settle, deadline })
+    Ok(Running { lab, mode, client, advisor, extender, stop_scheduler, scheduler, settle, deadline })
 }
 
 /// What must stand still: bound, with IP, unbound; and per node ENIs, IPs attached and assigned. Retries of hanging pods go on for
@@ -116,11 +125,12 @@ async fn client(lab: &Lab) -> Result<Client> {
 }
 
 /// The extender's clock is real, while ipamd in the lab runs on the lab's: a step of its growth takes less.
-async fn start_extender(lab: &Lab, options: &Options) -> Result<Extender> {
+async fn start_extender(lab: &Lab, advisor: Option<&Advisor>, options: &Options) -> Result<Extender> {
     let step_ms = u64::try_from(lab.clock().real(STEP).as_millis()).unwrap_or(u64::MAX);
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let feed = Feed { endpoint: advisor.map(Advisor::url).into_iter().collect(), ..Feed::default() };
     let options = headroom_extender::Options {
-        config: Config { policy: options.policy, pool: Pool { step_ms }, ..Config::default() },
+        config: Config { policy: options.policy, pool: Pool { step_ms }, feed, ..Config::default() },
         kubeconfig: Some(lab.kubeconfig().to_owned()),
         context: None,
         listen: any_port,
@@ -133,7 +143,7 @@ async fn start_extender(lab: &Lab, options: &Options) -> Result<Extender> {
 }
 
 /// Resolves when the sender is dropped: whoever forgets to stop a task stops it all the same.
-async fn dropped(stopped: oneshot::Receiver<()>) {
+pub(super) async fn dropped(stopped: oneshot::Receiver<()>) {
     stopped.await.ok();
 }
 
@@ -188,13 +198,19 @@ impl Running {
         &self.lab
     }
 
+    /// The advisor's admin pages, where it runs.
+    #[must_use]
+    pub fn advisor_url(&self) -> Option<String> {
+        self.advisor.as_ref().map(Advisor::admin_url)
+    }
+
     /// The extender's URL prefix, where it runs.
     #[must_use]
     pub fn extender_url(&self) -> Option<String> {
         self.extender.as_ref().map(Extender::url)
     }
 
-    /// Stops the scheduler, the extender and the lab, in this order, and waits for each.
+    /// Stops the scheduler, the extender, the advisor and the lab, in this order, and waits for each.
     ///
     /// # Errors
     /// When one of them failed on the way.
@@ -204,6 +220,9 @@ impl Running {
         if let Some(extender) = self.extender {
             drop(extender.stop);
             extender.handle.wait().await.context("the extender did not stop cleanly")?;
+        }
+        if let Some(advisor) = self.advisor {
+            advisor.stop().await?;
         }
         self.lab.shutdown().await;
         Ok(())
