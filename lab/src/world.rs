@@ -130,6 +130,11 @@ impl World {
         self.now
     }
 
+    /// What runs on each registered instance; on one that is on its way out, its last state.
+    pub fn agents(&self) -> impl Iterator<Item = (&InstanceId, &Agent)> {
+        self.nodes.iter().map(|(id, node)| (id, &node.agent))
+    }
+
     /// When something is due next, unless a client changes that.
     #[must_use]
     pub fn next_due(&self) -> Option<Time> {

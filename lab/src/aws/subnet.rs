@@ -195,6 +195,12 @@ impl Vpc {
         self.subnets.values().map(move |subnet| subnet.view(now, self.config.available_count_lag))
     }
 
+    /// Every address of a subnet that is taken, with the ENI that holds it, ascending: no API shows it. Nothing for an unknown
+    /// subnet.
+    pub fn addresses(&self, subnet: &SubnetId) -> impl Iterator<Item = (Ipv4Addr, &EniId)> {
+        self.subnets.get(subnet).into_iter().flat_map(|subnet| subnet.ledger.iter())
+    }
+
     /// The subnets of one zone: DescribeSubnets with the filters that ipamd's subnet discovery sends
     /// (CNI `pkg/awsutils`, `GetVpcSubnets`).
     #[must_use]

@@ -51,6 +51,11 @@ impl BranchPool {
         over.into_iter().map(|(_, eni)| eni).collect()
     }
 
+    /// Every ENI, those that cool down too.
+    pub fn enis(&self) -> impl Iterator<Item = &EniId> {
+        self.held.values().map(|(eni, _)| eni).chain(self.cooling.iter().map(|(_, eni)| eni))
+    }
+
     /// Every ENI, when the node is gone.
     pub fn take_all(&mut self) -> Vec<EniId> {
         let held = std::mem::take(&mut self.held).into_values().map(|(eni, _)| eni);

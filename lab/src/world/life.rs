@@ -248,7 +248,9 @@ impl World {
         node.agent.branch.cooled(self.now).iter().for_each(|eni| vpc.remove_eni(eni, self.now));
         let primary = vpc.instance(id).map(|instance| instance.subnet.clone());
         let Some(subnet) = subnet.or(primary.ok()).filter(|_| node.agent.branch.has_room()) else { return failed() };
-        let new = NewEni { interface_type: "branch", requester_managed: true, ..NewEni::in_subnet(subnet) };
+        let trunk = vpc.enis_of(id).find(|eni| eni.interface_type == "trunk").map(|eni| eni.id.to_string());
+        let tags = trunk.map(|trunk| ("vpcresources.k8s.aws/trunk-eni-id".to_owned(), trunk)).into_iter().collect();
+        let new = NewEni { interface_type: "branch", requester_managed: true, tags, ..NewEni::in_subnet(subnet) };
         match vpc.create_eni(new, self.now) {
             Ok(eni) => {
                 node.agent.branch.hold(uid.clone(), eni.id, eni.primary_ip);
