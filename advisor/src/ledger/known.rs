@@ -2,7 +2,7 @@
 
 mod member;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -42,9 +42,8 @@ pub(crate) struct Known<'a> {
     discovered: Vec<Vec<SubnetId>>,
     /// Trunk ENIs, with the member that they are attached to.
     trunks: HashMap<&'a EniId, Option<usize>>,
-    /// Addresses of live pods, each with the member that its pod is bound to: a pod whose node is gone stays in Kubernetes for
-    /// minutes, while its address may be on another node's ENI already.
-    pod_ips: HashSet<(Ipv4Addr, usize)>,
+    /// Addresses that cool at `now`, ascending.
+    cooling: Vec<Ipv4Addr>,
     fargate_ips: HashMap<Ipv4Addr, usize>,
     pod_counts: PodCounts,
 }
@@ -65,10 +64,11 @@ impl<'a> Known<'a> {
             excluded: infos.iter().map(|info| discovery::is_excluded(info, name)).collect(),
             discovered: discovered(inventory, infos, name),
             trunks: HashMap::new(),
-            pod_ips: HashSet::with_capacity(cluster.pods.len()),
+            cooling: cluster.cooling.iter().filter(|(_, until)| now < **until).map(|(ip, _)| *ip).collect(),
             fargate_ips: HashMap::new(),
             pod_counts: PodCounts::default(),
         };
+        known.cooling.sort_unstable();
         known.find_members();
         known.find_pods();
         known
@@ -119,7 +119,7 @@ impl<'a> Known<'a> {
         let limits = instance_type.and_then(|name| self.limits(name));
         let kind = node.map_or(NodeKind::Linux, |node| node.node.kind);
         let gives = Gives::new(kind, limits.as_ref(), &self.cluster.settings);
-        Member { id, instance, node, limits, gives, pods: 0, waiting: 0 }
+        Member { id, instance, node, limits, gives, pod_ips: Vec::new(), pods: 0, waiting: 0 }
     }
 
     /// What each pod means for the node that it is bound to.
@@ -139,12 +139,13 @@ impl<'a> Known<'a> {
                 member.waiting += u32::from(waits);
             }
             if let Some(ip) = pod.ip {
-                self.pod_ips.insert((ip, place));
+                member.pod_ips.push(ip);
                 if member.kind() == NodeKind::Fargate {
                     self.fargate_ips.insert(ip, place);
                 }
             }
         }
+        self.members.iter_mut().for_each(|member| member.pod_ips.sort_unstable());
     }
 
     pub(crate) fn inventory(&self) -> &'a Inventory {
@@ -190,12 +191,12 @@ impl<'a> Known<'a> {
 
     /// Whether a pod of this member has the address.
     pub(super) fn has_pod(&self, place: usize, ip: Ipv4Addr) -> bool {
-        self.pod_ips.contains(&(ip, place))
+        self.members[place].pod_ips.binary_search(&ip).is_ok()
     }
 
     /// Whether a pod has just given the address up.
     pub(super) fn cools(&self, ip: Ipv4Addr) -> bool {
-        self.cluster.cooling.get(&ip).is_some_and(|until| self.now < *until)
+        self.cooling.binary_search(&ip).is_ok()
     }
 
     /// The subnet at a place.

@@ -1,5 +1,7 @@
 //! Members of the cluster.
 
+use std::net::Ipv4Addr;
+
 use headroom_capacity::budget::NodeKind;
 use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::settings::CniSettings;
@@ -16,6 +18,9 @@ pub(crate) struct Member<'a> {
     /// Of its type, where a table or EC2 knows it.
     pub(crate) limits: Option<InstanceLimits>,
     pub(in crate::ledger) gives: Gives,
+    /// Addresses of the live pods that are bound to it, ascending. Those of another member's pods do not count here: a pod whose
+    /// node is gone stays in Kubernetes for minutes, while its address may be on another node's ENI already.
+    pub(super) pod_ips: Vec<Ipv4Addr>,
     /// Pods bound to it that need an address of its pool.
     pub(crate) pods: u32,
     /// Those without one.

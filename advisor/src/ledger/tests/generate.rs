@@ -70,6 +70,9 @@ impl Maker {
             let cidr = Cidr::new(self.base(nth).into(), self.shape.subnet_len).unwrap();
             let role = self.rng.choice(["", "0", "1", "1"]).unwrap();
             self.fixture.subnet(&self.names[nth as usize], &cidr.to_string(), &[("kubernetes.io/role/cni", role)]);
+            let az = ["us-west-2a", "us-west-2b", "us-west-2c"][nth as usize % 3];
+            let subnet = self.fixture.inventory.subnets.values_mut().find(|one| one.cidr == cidr);
+            subnet.unwrap().az = az.into();
             if self.rng.u8(..3) == 0 {
                 let len = self.rng.u8(cidr.len()..=30).max(cidr.len() + 1);
                 let at = self.rng.u32(..1 << (len - cidr.len())) << (32 - len);

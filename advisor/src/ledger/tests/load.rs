@@ -1,7 +1,7 @@
 //! The books of a large cluster, for a person to look at.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::Duration;
 
 use super::fixture::{NOW, policy};
 use super::generate::{Shape, generate, held};
@@ -14,6 +14,12 @@ fn memory() -> [u64; 2] {
         let line = status.lines().find_map(|line| line.strip_prefix(key));
         line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
     })
+}
+
+/// CPU time of this thread (`/proc/thread-self/schedstat`): other processes do not count.
+fn cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split_whitespace().next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
 }
 
 /// `cargo test --release -p headroom-advisor ledger::tests::load -- --ignored --nocapture`
@@ -38,16 +44,16 @@ fn five_thousand_nodes() {
         let [before, _] = memory();
         let mut millis = Vec::new();
         for _ in 0..10 {
-            let start = Instant::now();
+            let start = cpu();
             let ledger = build(&fixture.inventory, &fixture.cluster, &policy(), NOW);
-            millis.push(start.elapsed().as_secs_f64() * 1e3);
+            millis.push((cpu() - start).as_secs_f64() * 1e3);
             assert_eq!(ledger.nodes.len(), 5_000);
             black_box(ledger);
         }
         let [_, most] = memory();
         millis.sort_by(f64::total_cmp);
         println!(
-            "{enis} ENIs, {} addresses, {pods} pods: {:.0} ms (median of 10, {:.0} at most), {} MiB on top of {} MiB",
+            "{enis} ENIs, {} addresses, {pods} pods: {:.0} ms of CPU (median of 10, {:.0} at most), {} MiB on top of {} MiB",
             held(&fixture),
             millis[5],
             millis[9],
