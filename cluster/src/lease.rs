@@ -14,8 +14,8 @@
 //! The monotonic clock stands still while a machine is suspended; a leader that wakes up finds out with its next renewal.
 //!
 //! Why not a crate: kube-leader-election 0.44 needs kube 4, compares the Lease's time with its own clock and writes without a
-//! version, so that two can win; kubert 0.25 needs kube 1.1, compares clocks too, and has neither a fencing token nor a deadline
-//! before the Lease's end.
+//! version, so that two can win; kubert 0.25 needs kube 1.1, compares clocks too and tells no token. Neither has a deadline before
+//! the Lease's end.
 
 mod elector;
 mod seen;
@@ -89,7 +89,7 @@ impl Leadership {
 }
 
 /// Stands for election: what the receiver shows is kept up by the future, which must be polled for it. It changes with each
-/// renewal, for the deadline moves. When `shutdown` resolves, the Lease is given back, the next candidate takes it within 2 s, and
+/// renewal, for the deadline moves. When `shutdown` resolves, the Lease is given back, the next candidate takes it within about 2 s, and
 /// the future ends; what only the leader may do has to be over by then. A future that is dropped gives nothing back.
 ///
 /// RBAC: `get`, `create` and `update` on `leases` of API group `coordination.k8s.io` in the Lease's namespace; without them it never

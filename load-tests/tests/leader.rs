@@ -168,7 +168,8 @@ async fn one_that_is_paused_has_stepped_down_before_another_leads() {
     let resumed = tokio::spawn(paused);
     told(&mut first, "holder", |told| told.holder() == Some("second")).await;
     assert!(second.borrow().is_leader(Instant::now()));
-    (task.abort(), resumed.abort());
+    task.abort();
+    resumed.abort();
     arena.stop().await;
     lab.shutdown().await;
 }
