@@ -98,8 +98,8 @@ pub fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    let certificate = matches!(error.downcast_ref(), Some(RunError::Tls(_)));
-    if certificate || error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+    let refused = matches!(error.downcast_ref(), Some(RunError::Tls(_) | RunError::Aws(_)));
+    if refused || error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
 }
 
 /// Several threads: a round over a large cluster is up to a second of work, and the feed's clients must not wait for it.

@@ -1,4 +1,4 @@
-//! The binary itself, with a cluster that does not answer.
+//! The binary itself, with a cluster and an AWS that do not answer.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -13,6 +13,18 @@ use serde_json::{Value, json};
 fn advisor(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_headroom-advisor"));
     command.args(args).env_remove("KUBECONFIG");
+    // Nobody listens there, and nothing of the machine's own settings counts.
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("AWS_REGION", "us-west-2"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_CONFIG_FILE", "/nonexistent"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent"),
+    ] {
+        command.env(name, value);
+    }
     command
 }
 
@@ -88,7 +100,12 @@ fn runs_until_it_is_told_to_stop() {
     let admin = addrs["admin_addr"].as_str().unwrap();
     assert!(get(admin, "/livez").starts_with("HTTP/1.1 200"));
     let readyz = get(admin, "/readyz");
-    assert!(readyz.starts_with("HTTP/1.1 503") && readyz.contains("not synced: node, pod"), "{readyz}");
+    assert!(
+        readyz.starts_with("HTTP/1.1 503")
+            && readyz.contains("not synced: node, pod")
+            && readyz.contains("AWS subnets"),
+        "{readyz}"
+    );
     let _grpc = TcpStream::connect(addrs["grpc_addr"].as_str().unwrap()).unwrap();
     until("the connection was not counted", || {
         get(admin, "/metrics").contains(r#"headroom_advisor_connections_total{listener="grpc"} 1"#).then_some(())
@@ -121,6 +138,13 @@ fn exit_codes_tell_what_is_wrong() {
 
     assert_eq!(output(&["run", "--grpc-listen", "nowhere"]).0, Some(2));
     let config = config("cluster_name: prod\n");
+    let without_region = advisor(&["run", "--config", &config, "--kubeconfig", &kubeconfig(dir.path())])
+        .env_remove("AWS_REGION")
+        .env_remove("AWS_DEFAULT_REGION")
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&without_region.stderr);
+    assert_eq!((without_region.status.code(), error.contains("aws.region")), (Some(64), true), "{error}");
     let (code, _, error) = output(&["run", "--config", &config, "--kubeconfig", "/nonexistent/kubeconfig"]);
     assert_eq!((code, error.contains("/nonexistent/kubeconfig")), (Some(1), true), "{error}");
 }

@@ -61,7 +61,7 @@ fn closed_sets_are_there_from_the_start() {
     for line in [
         "aws_requests_total{operation=\"PutMetricData\",outcome=\"throttled\"} 1",
         "aws_request_duration_seconds_count{operation=\"PutMetricData\"} 1",
-        "observe_duration_seconds_sum{part=\"enis\"} 1.0",
+        "observe_duration_seconds_sum 1.0",
         "watch_events_total{kind=\"pod\",event=\"synced\"} 1",
         "watch_errors_total{kind=\"pod\",error=\"list\"} 1",
         "cloudwatch_points_dropped_total{reason=\"too_old\"} 5",
