@@ -42,6 +42,15 @@ pub struct Change {
     pub types: Vec<(Arc<str>, InstanceLimits)>,
 }
 
+impl Change {
+    /// Whether it only tells the time.
+    #[must_use]
+    pub fn is_heartbeat(&self) -> bool {
+        let gone = self.gone_nodes.is_empty() && self.gone_subnets.is_empty();
+        !self.whole && gone && self.nodes.is_empty() && self.subnets.is_empty() && self.types.is_empty()
+    }
+}
+
 /// A node as EC2 shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {

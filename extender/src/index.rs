@@ -10,6 +10,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use headroom_capacity::floor::Floor;
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::settings::CniSettings;
@@ -27,6 +28,10 @@ use node::{Around, NodeEntry};
 /// prefixes, a node's figures tell too.
 pub const KINDS: [Kind; 6] = [Kind::Node, Kind::Pod, Kind::CniNode, Kind::EniConfig, Kind::AwsNode, Kind::SandboxEvent];
 
+/// So many nodes are worked out anew at once for what the advisor told: a reading may concern all of them, and filter calls must not wait
+/// for that.
+const AT_ONCE: usize = 256;
+
 /// The state that only the writer changes.
 #[derive(Debug)]
 pub struct Index {
@@ -34,7 +39,7 @@ pub struct Index {
     /// How long ipamd may take for one step.
     step: Duration,
     settings: Arc<CniSettings>,
-    nodes: HashMap<Arc<str>, NodeEntry>,
+    nodes: HashMap<Arc<str>, NodeEntry, RandomState>,
     pods: HashMap<PodUid, PodEntry>,
     /// ENIConfig name -> subnet.
     eni_configs: HashMap<Arc<str>, Option<Arc<str>>>,
@@ -45,6 +50,8 @@ pub struct Index {
     /// Shares with the last snapshot what has not changed since.
     views: NodeTable,
     dirty: HashSet<Arc<str>>,
+    /// Nodes to be worked out anew for what the advisor told, a part of them each time.
+    later: Vec<Arc<str>>,
     /// Every zone ever seen; its number is its place.
     zones: Vec<Option<Arc<str>>>,
     /// When a node's view changes by itself: an IP has cooled down, evidence has aged.
@@ -98,7 +105,7 @@ impl Index {
             evidence,
             step: pool.step(),
             settings: Arc::new(CniSettings::default()),
-            nodes: HashMap::new(),
+            nodes: HashMap::default(),
             pods: HashMap::new(),
             eni_configs: HashMap::new(),
             failures: HashMap::new(),
@@ -106,6 +113,7 @@ impl Index {
             failing_since: HashMap::new(),
             views: NodeTable::default(),
             dirty: HashSet::new(),
+            later: Vec::new(),
             zones: Vec::new(),
             timers: BinaryHeap::new(),
             outcomes: Vec::new(),
@@ -121,10 +129,10 @@ impl Index {
     /// Takes in what the advisor tells.
     pub fn told(&mut self, change: Change, now: Time) {
         if !change.types.is_empty() {
-            self.dirty.extend(self.nodes.keys().cloned());
+            self.later.extend(self.nodes.keys().cloned());
         }
         let touched = self.feed.take(change, now);
-        self.dirty.extend(touched.into_iter().filter(|name| self.nodes.contains_key(name)));
+        self.later.extend(touched.into_iter().filter(|name| self.nodes.contains_key(name)));
     }
 
     /// aws-node's settings as last seen.
@@ -190,6 +198,8 @@ impl Index {
             }
         }
         self.divide(now);
+        let rest = self.later.len().saturating_sub(AT_ONCE);
+        self.dirty.extend(self.later.drain(rest..));
         for name in mem::take(&mut self.dirty) {
             self.refresh(&name, now);
         }
@@ -214,7 +224,8 @@ impl Index {
     #[must_use]
     pub fn next_change(&self) -> Option<Time> {
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
-        [timer, self.feed.ends_at()].into_iter().flatten().min()
+        let later = (!self.later.is_empty()).then_some(Time::ZERO);
+        [later, timer, self.feed.ends_at()].into_iter().flatten().min()
     }
 
     /// The ENIConfig that this node's new ENIs take their subnet from, and that subnet where the ENIConfig exists; `None` without
@@ -250,7 +261,7 @@ impl Index {
     /// Once for each time that the advisor told something: pools are as EC2 showed them, and the subnets are divided anew. Nodes
     /// that may count on the same as before are left alone, which is most of them.
     fn divide(&mut self, now: Time) {
-        self.dirty.extend(self.feed.expire(now));
+        self.later.extend(self.feed.expire(now));
         if !self.feed.take_news() {
             return;
         }
@@ -265,12 +276,14 @@ impl Index {
             let Some((node, changed)) = entry.observe(&around, at, now) else { continue };
             growing.push((Arc::clone(name), node));
             if changed {
-                self.dirty.insert(Arc::clone(name));
+                self.later.push(Arc::clone(name));
             }
         }
         // The order decides who is served first where addresses are scarce, and must not be that of a hash table.
         growing.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        self.dirty.extend(self.feed.divide(growing));
+        self.later.extend(self.feed.divide(growing));
+        self.later.sort_unstable();
+        self.later.dedup();
     }
 
     fn refresh(&mut self, name: &Arc<str>, now: Time) {

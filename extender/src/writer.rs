@@ -48,6 +48,8 @@ pub(crate) async fn write(
             index.apply(event, now);
         }
         publish(&mut index, &core, now);
+        // Between two parts of a long piece of work, requests come first.
+        tokio::task::yield_now().await;
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use headroom_capacity::allot::{Free, Grower, Share, allot};
 use headroom_capacity::budget::Ipv4Budget;
 use headroom_capacity::ids::SubnetId;
@@ -22,11 +23,11 @@ pub(super) struct Feed {
     observed_at: Option<Time>,
     /// Whether that counts.
     fresh: bool,
-    nodes: HashMap<Arc<str>, Shown>,
-    subnets: HashMap<SubnetId, Free>,
+    nodes: HashMap<Arc<str>, Shown, RandomState>,
+    subnets: HashMap<SubnetId, Free, RandomState>,
     /// Kept for good, as the built-in table is.
     types: HashMap<Arc<str>, InstanceLimits>,
-    pools: HashMap<Arc<str>, Pool>,
+    pools: HashMap<Arc<str>, Pool, RandomState>,
     /// Whether anything was told since the subnets were divided.
     news: bool,
     /// How old it may be.
@@ -74,8 +75,10 @@ impl Feed {
             self.subnets.clear();
         }
         // A clock that is ahead of ours must not make what it read last for longer.
-        self.observed_at = Some(change.observed_at.min(now));
-        self.news = true;
+        let observed_at = Some(change.observed_at.min(now));
+        // A heartbeat only repeats the time of the last reading.
+        self.news |= observed_at != self.observed_at || !change.is_heartbeat();
+        self.observed_at = observed_at;
         for name in &change.gone_nodes {
             self.nodes.remove(name);
         }
@@ -132,7 +135,7 @@ impl Feed {
     pub(super) fn divide(&mut self, growing: Vec<(Arc<str>, Growing)>) -> Vec<Arc<str>> {
         let Some(at) = self.observed_at() else { return Vec::new() };
         let mut free: Vec<Free> = Vec::with_capacity(self.subnets.len());
-        let mut places: HashMap<&SubnetId, usize> = HashMap::with_capacity(self.subnets.len());
+        let mut places: Places<'_> = HashMap::with_capacity_and_hasher(self.subnets.len(), RandomState::default());
         for (id, subnet) in &self.subnets {
             places.insert(id, free.len());
             free.push(*subnet);
@@ -147,7 +150,8 @@ impl Feed {
             growers.push(grower);
         }
         let shares = allot(&mut free, &growers);
-        let mut before = std::mem::take(&mut self.pools);
+        let pools = HashMap::with_capacity_and_hasher(growers.len(), RandomState::default());
+        let mut before = std::mem::replace(&mut self.pools, pools);
         let mut changed = Vec::new();
         let told = names.into_iter().zip(shown).zip(growers.into_iter().zip(shares));
         for ((name, (attached, pod_enis)), (grower, share)) in told {
@@ -161,6 +165,9 @@ impl Feed {
         changed
     }
 }
+
+/// Where in the list that is divided each subnet is.
+type Places<'a> = HashMap<&'a SubnetId, usize, RandomState>;
 
 /// What Kubernetes says of a node whose pool can grow.
 #[derive(Debug)]
@@ -180,7 +187,7 @@ impl Growing {
         Growing { budget, rules, held: Ips::ZERO, assigned: 0, cooling: 0, waiting: 0 }
     }
 
-    fn grower(&self, shown: &Shown, places: &HashMap<&SubnetId, usize>) -> Option<Grower> {
+    fn grower(&self, shown: &Shown, places: &Places<'_>) -> Option<Grower> {
         let Ipv4Budget { mode, slots_per_eni, ceiling, max_pods, pod_enis, .. } = self.budget;
         let unit = mode.ips_per_slot();
         let place = |id: &SubnetId| places.get(id).copied();

@@ -216,10 +216,10 @@ async fn a_leaked_eni_is_deleted_once_and_an_attached_one_never() {
     assert_eq!(api.delete_network_interface(&leaked, false).await, Ok(Deletion::Gone));
     assert_eq!(api.eni(&leaked).await, Ok(None));
     let refused = api.delete_network_interface(&attached, false).await.unwrap_err();
-    assert_eq!((refused.class, refused.is_retryable()), (ErrorClass::Other, false));
+    assert_eq!((refused.class, refused.is_retryable()), (ErrorClass::Invalid, false));
     assert!(lab.vpc().eni(&attached).is_ok());
     let outcomes: Vec<_> = api.into_records().iter().map(|call| call.outcome()).collect();
-    assert_eq!(outcomes, ["ok", "ok", "ok", "ok", "ok", "other"]);
+    assert_eq!(outcomes, ["ok", "ok", "ok", "ok", "ok", "invalid"]);
 }
 
 #[tokio::test]
