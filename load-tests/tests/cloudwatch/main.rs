@@ -77,7 +77,7 @@ async fn faults_delay_and_lose_nothing() {
     let cloud = Cloud::start().await;
     let publisher = cloud.publisher(&memory_config());
     let faults = [FaultKind::Throttle, FaultKind::Unavailable, FaultKind::ExpiredToken, FaultKind::Drop];
-    let outcomes = ["throttled", "unavailable", "denied", "timeout"];
+    let outcomes = ["throttled", "service", "expired_credentials", "timeout"];
     for (number, (kind, outcome)) in (1..).zip(faults.into_iter().zip(outcomes)) {
         let at = today() - Duration::from_secs(600 - number * 60);
         publisher.publish(at, round(number, 10), today()).await;
@@ -106,7 +106,7 @@ async fn what_could_not_be_sent_is_replayed_after_a_restart() {
         publisher.publish(today() - Duration::from_secs(age), round(number, 20), today()).await;
     }
     assert_eq!(publisher.flush(today).await, Flushed::Stuck { after: 0 });
-    nobody.assert_metric("aws_requests_total{operation=\"PutMetricData\",outcome=\"unreachable\"} 1");
+    nobody.assert_metric("aws_requests_total{operation=\"PutMetricData\",outcome=\"connect\"} 1");
     drop(publisher);
 
     let publisher = cloud.publisher(&config);
@@ -161,7 +161,7 @@ async fn the_loop_sends_when_cloudwatch_is_back() {
     let task = tokio::spawn(async move { running.run(today).await });
     cloud.fault(FaultKind::Unavailable);
     publisher.publish(today(), round(1, 5), today()).await;
-    cloud.until(|cloud| cloud.text().contains("outcome=\"unavailable\"} 1")).await;
+    cloud.until(|cloud| cloud.text().contains("outcome=\"service\"} 1")).await;
     cloud.end_faults();
     cloud.until(|cloud| cloud.points().len() == 5).await;
     publisher.publish(today() + Duration::from_secs(1), round(2, 5), today()).await;
