@@ -18,8 +18,11 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::state::{ClusterState, State};
 
-/// Parts of AWS without which there are no books. Groups and topology only add to them.
-const PARTS: [(&str, fn(&Inventory) -> bool); 3] = [
+/// A part of AWS by its name, and whether it was read.
+type Needed = (&'static str, fn(&Inventory) -> bool);
+
+/// Without these there are no books. Groups and topology only add to them.
+const PARTS: [Needed; 3] = [
     ("AWS subnets", |inventory| inventory.read_at.subnets.is_some()),
     ("AWS enis", |inventory| inventory.read_at.enis.is_some()),
     ("AWS instances", |inventory| inventory.read_at.instances.is_some()),
