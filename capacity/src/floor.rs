@@ -12,7 +12,7 @@
 //! ```
 //! What it cannot see is EC2 refusing: an empty subnet, throttling, a missing permission. A pod that gets no address is the
 //! evidence for these. Where EC2 is read too, by whoever it may be, the pool that it showed takes the place of the bound as of that time
-//! ([`Floor::observed`]), and growth from then on stops where the subnets do ([`Floor::limited`]).
+//! ([`Floor::observed`]), and growth from then on stops where the subnets do ([`Floor::limit`]).
 
 mod observed;
 
