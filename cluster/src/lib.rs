@@ -1,5 +1,5 @@
-//! Kubernetes as Headroom sees it: watches in, trimmed domain events out; and two writes, which ask for a pod to be retried and
-//! decide who of several leads.
+//! Kubernetes as Headroom sees it: watches in, trimmed domain events out; a pod's metrics, on demand; and two writes, which
+//! ask for a pod to be retried and decide who of several leads.
 //!
 //! ```text
 //! Node, Pod, CNINode, ENIConfig,       ┌─ node  ─┐
@@ -21,6 +21,7 @@
 //! | list, watch | `daemonsets.apps` | namespace `kube-system` | [`watch`] |
 //! | list, watch | `configmaps`, which may be limited to the name `amazon-vpc-cni` | namespace `kube-system` | [`watch`], unless [`watch_kinds`] leaves it out |
 //! | patch | `pods` | cluster | [`request_retry`] |
+//! | get | `pods/proxy` | namespace `kube-system` | [`pod_metrics`], only with the advisor's `cni_metrics_helper_names` |
 //! | get, create, update | `leases.coordination.k8s.io` | the Lease's namespace | [`elect`] |
 
 mod cni;
@@ -31,6 +32,7 @@ mod node;
 mod object;
 mod pod;
 mod protobuf;
+mod proxy;
 mod retry;
 mod sandbox;
 mod tally;
@@ -40,6 +42,7 @@ pub use connect::{Client, ConnectError, connect};
 pub use event::{CniNode, EniConfig, ErrorClass, Event, Kind, Node, Pod, SandboxFailure};
 pub use lease::{Candidate, Leadership, elect};
 pub use pod::{demand, failure_fingerprint};
+pub use proxy::{PodMetricsError, pod_metrics};
 pub use retry::{RETRY_ANNOTATION, RetryError, request_retry};
 pub use tally::Tally;
 pub use watch::{Watch, watch, watch_kinds};
