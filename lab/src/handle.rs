@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::aws;
+use crate::aws::{self, Vpc};
 use crate::clock::Clock;
 use crate::kube::{self, Store};
 use crate::scenario::Scenario;
@@ -43,6 +43,7 @@ pub struct Lab {
     aws_url: String,
     kubeconfig: Kubeconfig,
     store: Arc<Mutex<Store>>,
+    vpc: Arc<Mutex<Vpc>>,
     reports: watch::Receiver<Arc<Report>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -73,13 +74,14 @@ impl Lab {
         let (stop, stopped) = watch::channel(false);
         let (publish, reports) = watch::channel(Arc::new(world.report()));
         let store = world.store();
-        let aws = aws::router(world.vpc(), clock.clone());
-        let kube = kube::router(store.clone(), clock.clone());
+        let vpc = world.vpc();
+        let aws = aws::router(vpc.clone(), clock.clone());
+        let kube = kube::router(store.clone(), clock.clone()).merge(world.pod_proxy());
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(aws_listener, aws, stopped.clone()));
         tasks.spawn(serve(kube_listener, kube, stopped.clone()));
         tasks.spawn(driver::run(world, clock.clone(), publish, stopped));
-        Ok(Lab { clock, kube_url, aws_url, kubeconfig, store, reports, stop, tasks })
+        Ok(Lab { clock, kube_url, aws_url, kubeconfig, store, vpc, reports, stop, tasks })
     }
 
     /// Base URL of the Kubernetes API, `http://127.0.0.1:port`.
@@ -107,6 +109,12 @@ impl Lab {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The VPC, to look at and to change past the API.
+    #[must_use]
+    pub fn vpc(&self) -> &Mutex<Vpc> {
+        &self.vpc
     }
 
     /// The state as of at most a tenth of a real second ago.

@@ -5,6 +5,7 @@ pub mod branch;
 pub mod correlator;
 pub mod identity;
 pub mod kubelet;
+pub mod metrics;
 pub mod object;
 pub mod pod;
 pub mod shape;

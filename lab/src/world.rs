@@ -17,6 +17,7 @@ mod ec2;
 mod fault;
 mod life;
 mod pods;
+mod proxy;
 mod queue;
 mod report;
 mod workload;
@@ -37,7 +38,9 @@ use crate::node::agent::Agent;
 use crate::node::kubelet::Timer;
 use crate::node::pod::PodView;
 use crate::scenario::Scenario;
+use proxy::Question;
 use queue::Queue;
+use tokio::sync::mpsc;
 use workload::Running;
 
 /// A VPC, a cluster and its nodes, without a clock of their own.
@@ -62,6 +65,9 @@ pub struct World {
     workloads: Vec<Running>,
     owners: BTreeMap<PodUid, Owner>,
     failed_adds_of_gone_nodes: u64,
+    /// Requests for ipamd's metrics.
+    asker: mpsc::Sender<Question>,
+    questions: mpsc::Receiver<Question>,
 }
 
 /// A registered node.

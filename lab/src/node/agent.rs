@@ -8,6 +8,7 @@ use super::branch::BranchPool;
 use super::correlator::Record;
 use super::identity::Identity;
 use super::kubelet::{Input, Kubelet, Output, Status, Timer};
+use super::metrics::Counters;
 use super::object::Readiness;
 use super::pod::{Network, PodView};
 
@@ -45,6 +46,7 @@ pub struct Agent {
     pub cordoned: bool,
     kubelet: Kubelet,
     ipamd: Option<Ipamd>,
+    counters: Counters,
 }
 
 impl Agent {
@@ -54,7 +56,7 @@ impl Agent {
         let kubelet = Kubelet::new(identity.ip, identity.max_pods);
         let branch = BranchPool::new(identity.branch_enis.unwrap_or_default());
         let readiness = Readiness::NetworkNotReady;
-        Agent { identity, branch, readiness, cordoned: false, kubelet, ipamd: None }
+        Agent { identity, branch, readiness, cordoned: false, kubelet, ipamd: None, counters: Counters::default() }
     }
 
     /// aws-node is up.
@@ -63,6 +65,7 @@ impl Agent {
             ipamd.apply(ipamd::Event::Cordoned(true), now, &mut |_| 0);
         }
         self.ipamd = Some(ipamd);
+        self.counters = Counters::default();
     }
 
     /// Whether the CNI plugin can be installed now: under custom networking aws-node waits for the first address
@@ -107,6 +110,7 @@ impl Agent {
 
     /// EC2 has answered; the next call, if there is one.
     pub fn reply(&mut self, reply: Reply, now: Time, rng: &mut fastrand::Rng) -> Option<Call> {
+        self.counters.replied(&reply);
         self.ipamd_event(ipamd::Event::Reply(reply), now, rng)
     }
 
@@ -136,6 +140,12 @@ impl Agent {
         self.ipamd.as_ref().map(|ipamd| ipamd.stats(now)).unwrap_or_default()
     }
 
+    /// The text of ipamd's `/metrics`; `None` while ipamd does not run.
+    #[must_use]
+    pub fn metrics(&self, now: Time) -> Option<String> {
+        self.ipamd.as_ref().map(|ipamd| self.counters.text(ipamd, now))
+    }
+
     fn add(&mut self, uid: PodUid, now: Time, rng: &mut fastrand::Rng) -> Input {
         let Some(ipamd) = &mut self.ipamd else { return Input::AddFailed(uid, NO_BACKEND.to_owned()) };
         let effects = ipamd.apply(ipamd::Event::Add(uid.clone()), now, &mut |n| rng.usize(..n));
@@ -143,12 +153,14 @@ impl Agent {
             ipamd::Effect::Assigned { pod, ip } => Some(Input::Added(pod, ip)),
             _ => None,
         });
+        self.counters.added(assigned.is_some());
         assigned.unwrap_or_else(|| Input::AddFailed(uid, NO_ADDRESS.to_owned()))
     }
 
     fn del(&mut self, uid: PodUid, now: Time, rng: &mut fastrand::Rng) {
         if let Some(ipamd) = &mut self.ipamd {
             ipamd.apply(ipamd::Event::Del(uid), now, &mut |n| rng.usize(..n));
+            self.counters.deleted();
         }
     }
 
@@ -157,7 +169,10 @@ impl Agent {
         let mut call = None;
         for effect in ipamd.apply(event, now, &mut |n| rng.usize(..n)) {
             match effect {
-                ipamd::Effect::Call(wanted) => call = Some(wanted),
+                ipamd::Effect::Call(wanted) => {
+                    self.counters.called(&wanted);
+                    call = Some(wanted);
+                }
                 ipamd::Effect::Log(line) => tracing::debug!(node = %self.identity.name, "{line}"),
                 ipamd::Effect::Assigned { .. } | ipamd::Effect::NoAddress(_) | ipamd::Effect::Released { .. } => {}
             }

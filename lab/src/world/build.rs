@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::queue::Queue;
 use super::workload::Running;
-use super::{Due, World};
+use super::{Due, World, proxy};
 use crate::aws::{self, NewEni, NewGroup, NewSubnet, Tags, Vpc};
 use crate::kube::Store;
 use crate::kube::resource::{CONFIG_MAPS, DAEMON_SETS, ENI_CONFIGS, NAMESPACES};
@@ -44,6 +44,7 @@ impl World {
         }
         let mut store = Store::new(scenario.seed, start);
         let owners = add_objects(&mut store, &scenario, &subnets, start)?;
+        let (asker, questions) = proxy::channel();
         let mut world = World {
             settings: scenario.cni.settings(&scenario.cluster_name),
             vpc: Arc::new(Mutex::new(vpc)),
@@ -61,6 +62,8 @@ impl World {
             workloads: owners,
             owners: BTreeMap::new(),
             failed_adds_of_gone_nodes: 0,
+            asker,
+            questions,
             scenario,
         };
         world.plan();

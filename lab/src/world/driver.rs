@@ -33,6 +33,8 @@ pub async fn run(mut world: World, clock: Clock, reports: watch::Sender<Arc<Repo
             () = time::sleep(due.clamp(SHORTEST, LONGEST)) => {}
             // The world holds the store, so that it cannot be gone.
             _ = changes.changed() => time::sleep(SHORTEST).await,
+            // The world holds a sender too.
+            Some(question) = world.questions.recv() => world.answer(question),
             () = &mut stopped => return,
         }
     }

@@ -9,6 +9,7 @@ use headroom_capacity::subnet::Cidr;
 use headroom_capacity::time::Time;
 
 use crate::aws::{self, Admission, ApiError, Eni, InstanceId, Service, Tags, Vpc, latency};
+use crate::node::metrics::operation;
 use crate::node::timestamp;
 
 /// Answers come within these parts of the usual time: attaching scatters most.
@@ -61,17 +62,6 @@ pub(super) fn start(vpc: &mut Vpc, caller: &Caller, call: Call, cx: &mut Cx<'_>)
         }
         Admission::Refuse(error) => (cx.later(latency::DESCRIBE, JITTER), refused(error.code)),
         Admission::Drop => (CLIENT_TIMEOUT, refused("RequestTimeout")),
-    }
-}
-
-/// The first operation of a call.
-const fn operation(call: &Call) -> &'static str {
-    match call {
-        Call::DescribeSubnets => "DescribeSubnets",
-        Call::AssignIps { .. } | Call::AssignPrefixes { .. } => "AssignPrivateIpAddresses",
-        Call::Unassign { .. } => "UnassignPrivateIpAddresses",
-        Call::CreateEni { .. } => "CreateNetworkInterface",
-        Call::FreeEni { .. } => "DetachNetworkInterface",
     }
 }
 
