@@ -4,6 +4,25 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::cni_helper::HELPER_FIGURES;
+use crate::metrics::labels;
+
+labels! {
+    /// How reading one ipamd ended.
+    Outcome {
+        /// It was read.
+        Read = "read",
+        /// The API server refuses: RBAC.
+        Denied = "denied",
+        /// No answer in time.
+        Timeout = "timeout",
+        /// The pod, or the API server, cannot be reached.
+        Unreachable = "unreachable",
+        /// The answer is too large or no text.
+        Invalid = "invalid",
+        /// The round was over before its turn or its answer came.
+        Late = "late",
+    }
+}
 
 /// The metrics of one ipamd that are of interest, each summed over its labels, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +37,14 @@ impl Sums {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {
         wanted(name).map(|name| self.0.get(name).copied().unwrap_or_default())
+    }
+
+    /// Takes a later round in: counters have grown by both, gauges are as they are now.
+    pub fn add(&mut self, later: Sums) {
+        for (name, value) in later.0 {
+            let sum = self.0.entry(name).or_default();
+            *sum = if name == GAUGE { value } else { *sum + value };
+        }
     }
 }
 
@@ -69,27 +96,29 @@ fn after_labels(labels: &str) -> Option<&str> {
 /// Counters of every ipamd as they were last seen.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
-    /// `None` before the first round, which has nothing to compare with.
-    last: Option<HashMap<Arc<str>, Scrape>>,
+    /// `None` before the first round, which has nothing to compare with; a pod's is while it has not been read since then.
+    last: Option<HashMap<Arc<str>, Option<Scrape>>>,
 }
 
 impl Counters {
     /// The sums of one round. `scrapes` are by pod, and `pods` are all that there are: one that could not be read this time keeps
     /// what it had and counts for more next time. A counter below its last value was reset and counts from 0; a pod that is new
-    /// does too, except in the first round.
+    /// does too. Of one that was there in the first round, the first reading only sets the base.
     pub fn advance(&mut self, scrapes: HashMap<Arc<str>, Scrape>, pods: &HashSet<Arc<str>>) -> Sums {
-        let first = self.last.is_none();
-        let last = self.last.get_or_insert_default();
+        let last = self.last.get_or_insert_with(|| pods.iter().map(|pod| (Arc::clone(pod), None)).collect());
         let mut sums = Sums::default();
         for (pod, scrape) in scrapes {
             let before = last.get(&pod);
             for (name, value) in &scrape.0 {
-                let was = before
-                    .map_or(if first { *value } else { 0.0 }, |scrape| scrape.0.get(name).copied().unwrap_or_default());
+                let was = match before {
+                    None => 0.0,
+                    Some(None) => *value,
+                    Some(Some(scrape)) => scrape.0.get(name).copied().unwrap_or_default(),
+                };
                 let was = if *name == GAUGE || *value < was { 0.0 } else { was };
                 *sums.0.entry(*name).or_default() += value - was;
             }
-            last.insert(pod, scrape);
+            last.insert(pod, Some(scrape));
         }
         last.retain(|pod, _| pods.contains(pod));
         sums
@@ -139,6 +168,27 @@ awscni_del_ip_req_count{reason="unclosed
         assert_eq!(grown("a=4;b=58;c=2", "a b c"), 9.0, "b's gap is made up for, c is new");
         assert_eq!(grown("a=4;c=2", "a c"), 0.0);
         assert_eq!(grown("a=4;b=1;c=2", "a b c"), 1.0, "another pod of that name starts from 0");
+    }
+
+    #[test]
+    fn a_pod_that_the_first_round_missed_does_not_make_up_for_its_life() {
+        let mut counters = Counters::default();
+        let mut grown = |text: &str| {
+            let pods = HashSet::from(["a", "b"].map(Arc::from));
+            counters.advance(scrape(text), &pods).get("awscni_add_ip_req_count").unwrap()
+        };
+        assert_eq!(grown("a=100"), 0.0);
+        assert_eq!(grown("a=101"), 1.0);
+        assert_eq!(grown("a=101;b=5000"), 0.0);
+        assert_eq!(grown("a=101;b=5002"), 2.0);
+    }
+
+    #[test]
+    fn two_rounds_in_one_publication_are_added_up() {
+        let sums = |adds: f64, running: f64| Sums([("awscni_add_ip_req_count", adds), (GAUGE, running)].into());
+        let mut sum = sums(3.0, 7.0);
+        sum.add(sums(4.0, 2.0));
+        assert_eq!(sum, sums(7.0, 2.0));
     }
 
     #[test]
