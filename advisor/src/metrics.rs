@@ -22,6 +22,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::aws::{CallRecord, ErrorClass, Operation, Part};
 use crate::cloudwatch::Loss;
+use crate::cloudwatch::ipamd::Outcome;
 use crate::feed;
 use crate::headroom::Headroom;
 use crate::inventory::ReadAt;
@@ -65,6 +66,7 @@ pub struct Metrics {
     pub points_failed: Counter,
     points_dropped: Family<Labels<1>, Counter>,
     points_spooled: Gauge<i64, AtomicI64>,
+    ipamd_scrapes: Family<Labels<1>, Counter>,
     /// Failures of the spool's file.
     pub spool_errors: Counter,
 }
@@ -106,6 +108,7 @@ impl Metrics {
             points_failed: Counter::default(),
             points_dropped: Family::default(),
             points_spooled: Gauge::default(),
+            ipamd_scrapes: Family::default(),
             spool_errors: Counter::default(),
             registry: Registry::default(),
         };
@@ -144,6 +147,8 @@ impl Metrics {
         to.register("cloudwatch_points_spooled", "Points that wait to be sent", self.points_spooled.clone());
         let spool = "Failures of the spool's file; from then on points are kept in memory";
         to.register("cloudwatch_spool_errors", spool, self.spool_errors.clone());
+        let scrapes = "Times that an ipamd was to be read for the CNI Metrics Helper's names by how that ended";
+        to.register("ipamd_scrapes", scrapes, self.ipamd_scrapes.clone());
         to.register("build", "Version of the binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         to.register_collector(Box::new(Arc::clone(&self.books)));
     }
@@ -169,6 +174,9 @@ impl Metrics {
         }
         for loss in Loss::ALL {
             self.points_dropped.get_or_create(&[("reason", loss.label())]).inc_by(0);
+        }
+        for outcome in Outcome::ALL {
+            self.ipamd_scraped(*outcome, 0);
         }
     }
 
@@ -235,6 +243,11 @@ impl Metrics {
     /// So many points are lost to CloudWatch.
     pub fn points_dropped(&self, reason: Loss, points: u64) {
         self.points_dropped.get_or_create(&[("reason", reason.label())]).inc_by(points);
+    }
+
+    /// So many ipamds were read, or not.
+    pub fn ipamd_scraped(&self, outcome: Outcome, times: u64) {
+        self.ipamd_scrapes.get_or_create(&[("outcome", outcome.label())]).inc_by(times);
     }
 
     /// So many points wait to be sent.

@@ -4,6 +4,7 @@ mod books;
 mod clock;
 mod core;
 mod observe;
+mod scrape;
 mod sweep;
 
 use std::net::SocketAddr;
@@ -130,6 +131,9 @@ where
     tasks.watch("observe", observe::observe(Arc::clone(&core), observer));
     tasks.watch("books", books::keep(Arc::clone(&core), publisher.clone()));
     if let Some(publisher) = publisher {
+        if core.config.cloudwatch.cni_metrics_helper_names {
+            tasks.watch("ipamd", scrape::scrape(Arc::clone(&core), client.clone()));
+        }
         let clock = core.clock.clone();
         tasks.watch("CloudWatch", async move { publisher.run(move || clock.now()).await });
     }

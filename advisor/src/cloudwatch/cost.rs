@@ -38,15 +38,14 @@ const PER_1000_CALLS: f64 = 0.01;
 const MONTH_SECS: u64 = 730 * 3600;
 
 /// What `config` costs in a month; nothing where it publishes nothing. A metric is paid for by the hour, so that one of a subnet
-/// that is deleted costs no more. Figures that only ipamd has are not counted: nothing reads them yet.
+/// that is deleted costs no more.
 #[must_use]
 pub fn estimate(sizes: Sizes, config: &CloudWatch) -> Estimate {
     if !config.enabled {
         return Estimate { metrics: 0, calls: 0, dollars: 0.0 };
     }
     let own: u64 = FIGURES.iter().flat_map(|figure| figure.scopes).map(|scope| sizes.of(*scope)).sum();
-    let seen = HELPER_FIGURES.iter().filter(|figure| config.cni_metrics_helper_names && !figure.needs_ipamd());
-    let helper = seen.count() as u64;
+    let helper = if config.cni_metrics_helper_names { HELPER_FIGURES.len() as u64 } else { 0 };
     let requests = own.div_ceil(MAX_DATA as u64) + helper.div_ceil(MAX_DATA as u64);
     let calls = requests * (MONTH_SECS / config.period_secs.max(1));
     let metrics = own + helper;
@@ -107,6 +106,6 @@ mod tests {
             estimate(sizes, &on).to_string(),
             "77 metrics and 43800 PutMetricData calls a month, about $23.54 at us-east-1's prices"
         );
-        assert_eq!((estimate(sizes, &both).metrics, estimate(sizes, &both).calls), (77 + 7, 87_600));
+        assert_eq!((estimate(sizes, &both).metrics, estimate(sizes, &both).calls), (77 + 19, 87_600));
     }
 }

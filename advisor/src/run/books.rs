@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::core::Core;
 use crate::cloudwatch::figures::{Observed, max_age};
-use crate::cloudwatch::{self, Publisher};
+use crate::cloudwatch::{self, Publisher, cni_helper};
 use crate::feed;
 use crate::headroom::{Headroom, headroom};
 use crate::inventory::Inventory;
@@ -114,6 +114,12 @@ async fn publish(core: &Core, publisher: &Publisher, books: &Books, now: Time) {
         cluster: &core.config.cluster_name,
         max_age: max_age(&core.config.observe),
     };
-    let sets = cloudwatch::round(&observed, None, &core.config.cloudwatch, now);
+    let ipamd = core.ipamd.take();
+    let sets = cloudwatch::round(&observed, ipamd.as_ref(), &core.config.cloudwatch, now);
+    // While what was observed is old the helper's metrics are left out, and counters go into the next ones.
+    if let Some(sums) = ipamd.filter(|_| sets.iter().all(|(namespace, _)| namespace != cni_helper::NAMESPACE)) {
+        core.ipamd.put(sums);
+    }
     publisher.publish(now, sets, now).await;
+    core.ipamd.published();
 }

@@ -11,6 +11,7 @@ use headroom_shell::admin::Status;
 use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
+use super::scrape::Ipamd;
 use crate::config::Config;
 use crate::feed::Feed;
 use crate::inventory::Inventory;
@@ -39,6 +40,8 @@ pub(super) struct Core {
     pub(super) inventory: watch::Sender<Arc<Inventory>>,
     /// The latest books.
     pub(super) ledger: ArcSwapOption<Ledger>,
+    /// What the ipamds told and is not published yet.
+    pub(super) ipamd: Ipamd,
     /// Whether there were books once.
     pub(super) ready: watch::Sender<bool>,
     leadership: Option<watch::Receiver<Leadership>>,
@@ -61,6 +64,7 @@ impl Core {
             state: Mutex::new(State::new()),
             inventory: watch::Sender::new(Arc::default()),
             ledger: ArcSwapOption::empty(),
+            ipamd: Ipamd::default(),
             ready: watch::Sender::new(false),
             leadership,
         }
