@@ -93,11 +93,21 @@ async fn round(core: &Core, client: &Client, pods: &[Arc<str>], period: Duration
     let began = core.clock.now();
     let count = u32::try_from(pods.len()).unwrap_or(u32::MAX).max(1);
     let step = period.mul_f64(SPREAD) / count;
-    let paced = stream::iter(pods.iter().cloned().zip(0_u32..)).then(|(pod, nth)| async move {
-        core.clock.sleep((began + step * nth).since(core.clock.now())).await;
-        pod
+    // Owned throughout: futures that borrow cannot be told to be Send here.
+    let turns: Vec<(Arc<str>, u32)> = pods.iter().cloned().zip(0..).collect();
+    let (clock, client) = (core.clock.clone(), client.clone());
+    let paced = stream::iter(turns).then(move |(pod, nth)| {
+        let clock = clock.clone();
+        async move {
+            clock.sleep((began + step * nth).since(clock.now())).await;
+            pod
+        }
     });
-    let mut answers = pin!(paced.map(|pod| read(client, pod)).buffer_unordered(AT_ONCE));
+    let reads = paced.map(move |pod| {
+        let client = client.clone();
+        async move { read(&client, pod).await }
+    });
+    let mut answers = pin!(reads.buffer_unordered(AT_ONCE));
     let mut over = pin!(core.clock.sleep(period.mul_f64(DEADLINE)));
     let mut scrapes = HashMap::with_capacity(pods.len());
     let mut asked = 0;
