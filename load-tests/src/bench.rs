@@ -1,4 +1,4 @@
-//! How long one call takes: the extender under load, beside its peers, in numbers.
+//! How long one call takes: the extender under load, beside its peers, in numbers. [`observe`] measures the advisor likewise.
 //!
 //! ```text
 //! serial driver (Go, kube-scheduler's client) ──> headroom-extender ──> API server (fixture, churn)
@@ -19,6 +19,7 @@ pub mod idle;
 pub mod latency;
 pub mod machine;
 pub mod memory;
+pub mod observe;
 pub mod open_loop;
 pub mod output;
 pub mod plot;
@@ -26,3 +27,4 @@ pub mod report;
 pub mod schedule;
 pub mod serial;
 pub mod target;
+pub mod vpc;

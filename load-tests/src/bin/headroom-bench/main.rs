@@ -2,6 +2,7 @@
 
 mod burst;
 mod calls;
+mod observe;
 mod pods;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Command {
     Calls(calls::Command),
     #[command(flatten)]
     Pods(pods::Command),
+    #[command(flatten)]
+    Observe(observe::Command),
     /// More pods than IPs, all at once: how many hang, how long the others wait for their IP, how much is used.
     Burst(burst::Burst),
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Calls(command) => calls::run(command),
         Command::Pods(command) => on_all_cores(pods::run(command)),
+        Command::Observe(command) => observe::run(command),
         Command::Burst(burst) => on_all_cores(burst::run(&burst)),
     };
     match result {
