@@ -1,5 +1,7 @@
 //! Command line of `headroom-advisor`.
 
+mod estimate;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,8 +31,8 @@ struct Cli {
 enum Command {
     /// Observes and tells until SIGTERM or SIGINT.
     Run(Run),
-    /// Prints the configuration with every key, or what is wrong with it.
-    CheckConfig(ConfigArg),
+    /// Prints the configuration with every key and what it will cost in dollars and calls of AWS, or what is wrong with it.
+    CheckConfig(CheckConfig),
 }
 
 #[derive(Debug, Args)]
@@ -38,6 +40,14 @@ struct ConfigArg {
     /// YAML file; it must name the cluster.
     #[arg(long, value_name = "FILE", env = "HEADROOM_ADVISOR_CONFIG")]
     config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct CheckConfig {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    sizes: estimate::Sizes,
 }
 
 #[derive(Debug, Args)]
@@ -83,7 +93,7 @@ struct Run {
 #[must_use]
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::CheckConfig(file) => check_config(file.config.as_deref()),
+        Command::CheckConfig(args) => check_config(args.config.config.as_deref(), args.sizes),
         Command::Run(args) => Config::load(args.config.config.as_deref())
             .map_err(anyhow::Error::from)
             .and_then(|config| runtime()?.block_on(serve(config, args))),
@@ -107,13 +117,14 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
-fn check_config(path: Option<&Path>) -> anyhow::Result<()> {
+fn check_config(path: Option<&Path>, sizes: estimate::Sizes) -> anyhow::Result<()> {
     if path.is_none() {
         // Something to begin with, and then what is missing in it.
         print!("{}", Config::default().to_yaml()?);
         return Ok(Config::default().check()?);
     }
-    print!("{}", Config::load(path)?.to_yaml()?);
+    let config = Config::load(path)?;
+    print!("{}{}", config.to_yaml()?, estimate::Comment { config: &config, sizes });
     Ok(())
 }
 

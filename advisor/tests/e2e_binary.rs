@@ -124,12 +124,9 @@ fn exit_codes_tell_what_is_wrong() {
 
     let dir = tempfile::tempdir().unwrap();
     let config = |text: &str| write(dir.path(), "config.yaml", text);
-    let (code, text, _) = output(&["check-config", "--config", &config("cluster_name: prod\n")]);
-    assert_eq!(
-        (code, text.contains("cluster_name: prod\n") && text.contains("enis_secs: 60")),
-        (Some(0), true),
-        "{text}"
-    );
+    let (code, text, _) = output(&["check-config", "--config", &config("cluster_name: prod\n"), "--subnets", "7"]);
+    let parts = ["cluster_name: prod\n", "enis_secs: 60", "# Estimate for 7 subnets"];
+    assert_eq!((code, parts.map(|part| text.contains(part))), (Some(0), [true; 3]), "{text}");
     let (code, _, error) = output(&["check-config", "--config", &config("cluster_nam: prod\n")]);
     assert_eq!((code, error.contains("did you mean 'cluster_name'?")), (Some(64), true), "{error}");
     let tls = "cluster_name: prod\ntls: {cert_file: /nonexistent/tls.crt, key_file: /nonexistent/tls.key}\n";

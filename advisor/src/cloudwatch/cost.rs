@@ -35,7 +35,7 @@ pub struct Estimate {
 const TIERS: [(u64, f64); 4] = [(10_000, 0.30), (250_000, 0.10), (1_000_000, 0.05), (u64::MAX, 0.02)];
 /// Dollars for 1,000 PutMetricData calls, likewise.
 const PER_1000_CALLS: f64 = 0.01;
-const MONTH_SECS: u64 = 730 * 3600;
+const MONTH_MINUTES: u32 = 730 * 60;
 
 /// What `config` costs in a month; nothing where it publishes nothing. A metric is paid for by the hour, so that one of a subnet
 /// that is deleted costs no more.
@@ -47,10 +47,18 @@ pub fn estimate(sizes: Sizes, config: &CloudWatch) -> Estimate {
     let own: u64 = FIGURES.iter().flat_map(|figure| figure.scopes).map(|scope| sizes.of(*scope)).sum();
     let helper = if config.cni_metrics_helper_names { HELPER_FIGURES.len() as u64 } else { 0 };
     let requests = own.div_ceil(MAX_DATA as u64) + helper.div_ceil(MAX_DATA as u64);
-    let calls = requests * (MONTH_SECS / config.period_secs.max(1));
+    let calls = requests * (u64::from(MONTH_MINUTES) * 60 / config.period_secs.max(1));
     let metrics = own + helper;
     let dollars = price(metrics) + super::figures::number(calls) / 1000.0 * PER_1000_CALLS;
     Estimate { metrics, calls, dollars }
+}
+
+impl Estimate {
+    /// PutMetricData calls a minute.
+    #[must_use]
+    pub fn calls_per_minute(&self) -> f64 {
+        super::figures::number(self.calls) / f64::from(MONTH_MINUTES)
+    }
 }
 
 impl Sizes {
