@@ -65,7 +65,7 @@ impl Report {
     /// The round that is in the middle of all but the first by its processor time.
     fn steady(&self) -> Option<&[Cost; Stage::ALL.len()]> {
         let mut rounds: Vec<_> = self.rounds.iter().skip(1).collect();
-        rounds.sort_by_key(|round| sum(round).cpu);
+        rounds.sort_by_key(|round| sum(*round).cpu);
         rounds.get(rounds.len() / 2).copied()
     }
 
