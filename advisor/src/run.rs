@@ -96,7 +96,7 @@ impl Handle {
 }
 
 /// Binds the listeners, starts the watches and loops and returns at once; `/readyz` tells when there are books. When `shutdown`
-/// resolves, open calls are answered and everything ends; a Lease that is held is given back.
+/// resolves, open calls are answered, what waits for CloudWatch is sent and everything ends; a Lease that is held is given back.
 ///
 /// # Errors
 /// When the kubeconfig gives no client, AWS has neither region nor credentials, the certificate cannot be served, the spool's file
@@ -134,8 +134,8 @@ where
         if core.config.cloudwatch.cni_metrics_helper_names {
             tasks.watch("ipamd", scrape::scrape(Arc::clone(&core), client.clone()));
         }
-        let clock = core.clock.clone();
-        tasks.watch("CloudWatch", async move { publisher.run(move || clock.now()).await });
+        let (clock, stopped) = (core.clock.clone(), tasks.stopped());
+        tasks.serve("CloudWatch", async move { publisher.run(move || clock.now(), stopped).await });
     }
     if core.config.leaks.action != LeakAction::Report {
         tasks.watch("leaks", sweep::sweep(Arc::clone(&core), aws, books::policy(&core)));

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -94,25 +95,40 @@ impl Publisher {
         self.news.notify_one();
     }
 
-    /// Sends what comes, for ever. `clock` tells Unix time. It may be dropped at any await: what was not acknowledged stays in the
-    /// spool.
-    pub async fn run(&self, clock: impl Fn() -> Time) {
+    /// Sends what comes, until `stop` resolves and what is there by then was tried once more. `clock` tells Unix time. It may be
+    /// dropped at any await: what was not acknowledged stays in the spool. A call that has begun is ended before it stops: to cut
+    /// it off would send its batch twice.
+    pub async fn run(&self, clock: impl Fn() -> Time, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
         let mut failures = 0;
         loop {
-            match self.flush(&clock).await {
+            let wait = match self.flush(&clock).await {
                 Flushed::Empty => {
                     failures = 0;
-                    self.news.notified().await;
+                    None
                 }
                 Flushed::Stuck { after } => {
                     failures = if after > 0 { 1 } else { failures + 1 };
-                    tokio::time::sleep(pause(failures, fastrand::f64())).await;
+                    Some(pause(failures, fastrand::f64()))
+                }
+            };
+            let go_on = async {
+                match wait {
+                    None => self.news.notified().await,
+                    Some(wait) => tokio::time::sleep(wait).await,
+                }
+            };
+            tokio::select! {
+                () = go_on => {}
+                () = &mut stop => {
+                    self.flush(&clock).await;
+                    return;
                 }
             }
         }
     }
 
-    /// Sends until the spool is empty or a call fails; what is worth trying before the process ends.
+    /// Sends until the spool is empty or a call fails.
     pub async fn flush(&self, clock: impl Fn() -> Time) -> Flushed {
         let mut after = 0;
         loop {

@@ -35,7 +35,7 @@ async fn child() {
     let publisher = Publisher::new(&sdk(&url), &config, Duration::from_secs(60), Arc::new(Metrics::new())).unwrap();
     let publisher = Arc::new(publisher);
     let running = Arc::clone(&publisher);
-    tokio::spawn(async move { running.run(today).await });
+    tokio::spawn(async move { running.run(today, std::future::pending()).await });
     let first: u64 = first.parse().unwrap();
     for number in first..first + ROUNDS {
         publisher.publish(today(), round(number, POINTS), today()).await;

@@ -158,7 +158,8 @@ async fn the_loop_sends_when_cloudwatch_is_back() {
     let cloud = Cloud::start().await;
     let publisher = std::sync::Arc::new(cloud.publisher(&memory_config()));
     let running = std::sync::Arc::clone(&publisher);
-    let task = tokio::spawn(async move { running.run(today).await });
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn(async move { running.run(today, async { drop(stopped.await) }).await });
     cloud.fault(FaultKind::Unavailable);
     publisher.publish(today(), round(1, 5), today()).await;
     cloud.until(|cloud| cloud.text().contains("outcome=\"service\"} 1")).await;
@@ -166,6 +167,9 @@ async fn the_loop_sends_when_cloudwatch_is_back() {
     cloud.until(|cloud| cloud.points().len() == 5).await;
     publisher.publish(today() + Duration::from_secs(1), round(2, 5), today()).await;
     cloud.until(|cloud| cloud.points().len() == 10).await;
-    task.abort();
+    publisher.publish(today() + Duration::from_secs(2), round(3, 5), today()).await;
+    drop(stop);
+    task.await.unwrap();
+    assert_eq!(cloud.points().len(), 15, "what is there at the end is sent");
     assert!(cloud.points().values().all(|times| *times == 1));
 }
