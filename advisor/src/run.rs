@@ -6,6 +6,7 @@ mod core;
 mod observe;
 mod scrape;
 mod sweep;
+mod turns;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use headroom_capacity::time::Time;
 use tokio::task::spawn_blocking;
 
 use super::core::Core;
+use super::turns::Turns;
 use crate::cloudwatch::figures::{Observed, max_age};
 use crate::cloudwatch::{self, Publisher, cni_helper};
 use crate::feed;
@@ -32,7 +33,8 @@ struct Books {
 pub(super) async fn keep(core: Arc<Core>, publisher: Option<Arc<Publisher>>) {
     let policy = Arc::new(policy(&core));
     let mut readings = core.inventory.subscribe();
-    let mut published_at = None;
+    let mut turns = Turns::default();
+    let period = Duration::from_secs(core.config.cloudwatch.period_secs);
     let mut said_at = None;
     loop {
         tokio::select! {
@@ -63,12 +65,9 @@ pub(super) async fn keep(core: Arc<Core>, publisher: Option<Arc<Publisher>>) {
         };
         tell(&core, &books);
         if let Some(publisher) = &publisher
-            && is_due(published_at, now, Duration::from_secs(core.config.cloudwatch.period_secs))
+            && turns.take(core.term(), now, period)
         {
-            published_at = Some(now);
-            if core.leads() {
-                publish(&core, publisher, &books, now).await;
-            }
+            publish(&core, publisher, &books, now).await;
         }
     }
 }
@@ -80,11 +79,6 @@ pub(super) fn policy(core: &Core) -> Policy {
         leak_min_age: Duration::from_secs(core.config.leaks.min_age_secs),
         in_flight_deadline: Duration::from_secs(core.config.in_flight.deadline_secs),
     }
-}
-
-fn is_due(last: Option<Time>, now: Time, period: Duration) -> bool {
-    // Books come at most `LONGEST_PAUSE` apart: half of it early is nearer than half of it late.
-    last.is_none_or(|last| now.since(last) + LONGEST_PAUSE / 2 >= period)
 }
 
 fn make(cluster: Arc<ClusterState>, inventory: Arc<Inventory>, policy: &Policy, now: Time) -> Books {

@@ -75,11 +75,17 @@ impl Core {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).view(now)
     }
 
-    /// Whether this advisor may publish and act at this moment.
+    /// The fencing token of the term in which this advisor may publish and act at this moment; `None` while it may not. Where it is
+    /// the only one its term is the first.
+    pub(super) fn term(&self) -> Option<u32> {
+        let term = self.leadership.as_ref().map_or(Some(0), |leadership| leadership.borrow().token(Instant::now()));
+        self.metrics.leads(term.is_some());
+        term
+    }
+
+    /// Whether it may.
     pub(super) fn leads(&self) -> bool {
-        let leads = self.leadership.as_ref().is_none_or(|leadership| leadership.borrow().is_leader(Instant::now()));
-        self.metrics.leads(leads);
-        leads
+        self.term().is_some()
     }
 
     /// What the books still wait for, by name.
