@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -42,8 +42,8 @@ pub struct Lab {
     kube_url: String,
     aws_url: String,
     kubeconfig: Kubeconfig,
-    store: Arc<Mutex<Store>>,
     vpc: Arc<Mutex<Vpc>>,
+    store: Arc<Mutex<Store>>,
     reports: watch::Receiver<Arc<Report>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -73,15 +73,14 @@ impl Lab {
         let kubeconfig = Kubeconfig::write(options.kubeconfig, &kube::kubeconfig(&kube_url))?;
         let (stop, stopped) = watch::channel(false);
         let (publish, reports) = watch::channel(Arc::new(world.report()));
-        let store = world.store();
-        let vpc = world.vpc();
+        let (vpc, store) = (world.vpc(), world.store());
         let aws = aws::router(vpc.clone(), clock.clone());
         let kube = kube::router(store.clone(), clock.clone()).merge(world.pod_proxy());
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(aws_listener, aws, stopped.clone()));
         tasks.spawn(serve(kube_listener, kube, stopped.clone()));
         tasks.spawn(driver::run(world, clock.clone(), publish, stopped));
-        Ok(Lab { clock, kube_url, aws_url, kubeconfig, store, vpc, reports, stop, tasks })
+        Ok(Lab { clock, kube_url, aws_url, kubeconfig, vpc, store, reports, stop, tasks })
     }
 
     /// Base URL of the Kubernetes API, `http://127.0.0.1:port`.
@@ -111,10 +110,9 @@ impl Lab {
         &self.clock
     }
 
-    /// The VPC, to look at and to change past the API.
-    #[must_use]
-    pub fn vpc(&self) -> &Mutex<Vpc> {
-        &self.vpc
+    /// The VPC, to look into it and to change what AWS's APIs would not. The lab waits while it is held.
+    pub fn vpc(&self) -> MutexGuard<'_, Vpc> {
+        self.vpc.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state as of at most a tenth of a real second ago.

@@ -1,6 +1,5 @@
 //! The same workload on the same lab twice: scheduled plainly, and with Headroom in the path.
 
-mod advisor;
 mod run;
 mod settle;
 mod view;

@@ -1,5 +1,6 @@
 //! Headroom in a whole: the extender beside a scheduler on the lab, for the demo, for end-to-end tests, and beside the real kube-scheduler for measurements.
 
+pub mod advisor;
 pub mod bench;
 pub mod burst;
 pub mod cluster;

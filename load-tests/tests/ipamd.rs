@@ -120,7 +120,7 @@ impl Stage {
 
     /// What CloudWatch has, oldest first, by ipamd's name.
     fn published(&self) -> BTreeMap<&'static str, Vec<f64>> {
-        let vpc = self.lab.vpc().lock().unwrap();
+        let vpc = self.lab.vpc();
         let mut published = BTreeMap::<_, Vec<f64>>::new();
         for (_, datum) in vpc.metrics().data().filter(|(namespace, _)| *namespace == "Kubernetes") {
             assert_eq!(datum.dimensions, BTreeMap::from([("CLUSTER_ID".to_owned(), "prod".to_owned())]));
@@ -264,5 +264,5 @@ async fn terminate(stage: &Stage, node: &str) {
     let provider_id = node.spec.unwrap().provider_id.unwrap();
     let instance = provider_id.rsplit('/').next().unwrap();
     let now = stage.lab.clock().now();
-    stage.lab.vpc().lock().unwrap().terminate_instance(&instance.into(), now).unwrap();
+    stage.lab.vpc().terminate_instance(&instance.into(), now).unwrap();
 }

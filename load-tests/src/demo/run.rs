@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use headroom_advisor::config::Observe;
 use headroom_capacity::floor::STEP;
 use headroom_capacity::time::Time;
 use headroom_extender::config::{Config, Feed, Policy, Pool};
@@ -19,13 +20,16 @@ use kube::{Client, ResourceExt as _};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::advisor::Advisor;
 use super::settle::Settle;
 use super::{Mode, Outcome};
+use crate::advisor::{Advisor, Place};
 use crate::scheduler;
 
 /// How often the figures are looked at, in real time.
 const POLL: Duration = Duration::from_millis(250);
+/// Lab seconds from one reading of AWS to the next: a run lasts a few minutes of the lab's time.
+const OBSERVE: Observe =
+    Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 30, topology_secs: 60 };
 
 /// How a demo runs.
 #[derive(Clone, Debug)]
@@ -81,7 +85,11 @@ pub async fn start(scenario: Scenario, mode: Mode, options: &Options) -> Result<
     let lab = Lab::start(scenario, lab_options).await.context("failed to start the lab")?;
     let client = client(&lab).await?;
     let advisor = match mode {
-        Mode::Headroom if options.advisor => Some(Advisor::start(&lab, cluster, options.rate).await?),
+        Mode::Headroom if options.advisor => {
+            let config =
+                headroom_advisor::config::Config { cluster_name: cluster, observe: OBSERVE, ..Default::default() };
+            Some(Advisor::start(Place::lab(&lab), config).await?)
+        }
         _ => None,
     };
     let extender = match mode {
@@ -128,7 +136,10 @@ async fn client(lab: &Lab) -> Result<Client> {
 async fn start_extender(lab: &Lab, advisor: Option<&Advisor>, options: &Options) -> Result<Extender> {
     let step_ms = u64::try_from(lab.clock().real(STEP).as_millis()).unwrap_or(u64::MAX);
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let feed = Feed { endpoint: advisor.map(Advisor::url).into_iter().collect(), ..Feed::default() };
+    let feed = Feed {
+        endpoint: advisor.map(|advisor| format!("http://{}", advisor.grpc_addr())).into_iter().collect(),
+        ..Feed::default()
+    };
     let options = headroom_extender::Options {
         config: Config { policy: options.policy, pool: Pool { step_ms }, feed, ..Config::default() },
         kubeconfig: Some(lab.kubeconfig().to_owned()),
@@ -143,7 +154,7 @@ async fn start_extender(lab: &Lab, advisor: Option<&Advisor>, options: &Options)
 }
 
 /// Resolves when the sender is dropped: whoever forgets to stop a task stops it all the same.
-pub(super) async fn dropped(stopped: oneshot::Receiver<()>) {
+async fn dropped(stopped: oneshot::Receiver<()>) {
     stopped.await.ok();
 }
 
@@ -201,7 +212,7 @@ impl Running {
     /// The advisor's admin pages, where it runs.
     #[must_use]
     pub fn advisor_url(&self) -> Option<String> {
-        self.advisor.as_ref().map(Advisor::admin_url)
+        self.advisor.as_ref().map(|advisor| format!("http://{}", advisor.admin_addr()))
     }
 
     /// The extender's URL prefix, where it runs.
