@@ -33,7 +33,6 @@ pub(super) fn channel() -> (mpsc::Sender<Question>, mpsc::Receiver<Question>) {
 impl World {
     /// Serves `/api/v1/namespaces/{ns}/pods/{pod}:{port}/proxy/{path}`, to be merged into the API server's router. Only a world that
     /// is [driven](super::driver) answers.
-    #[must_use]
     pub fn pod_proxy(&self) -> Router {
         Router::new()
             .route("/api/v1/namespaces/{namespace}/pods/{pod}/proxy/{*path}", get(serve))

@@ -53,7 +53,8 @@ async fn takes_over(end: impl AsyncFnOnce(Body, Advisor), missing: u64) {
     let (body, first) = Body::start(&rig).await;
     begins_to_lead(first.admin_addr()).await;
     let second = rig.advisor(config()).await;
-    (ready(first.admin_addr()).await, ready(second.admin_addr()).await);
+    ready(first.admin_addr()).await;
+    ready(second.admin_addr()).await;
     until("both tell the same, each in its own epoch", async || {
         let (one, other) = (told(first.grpc_addr()).await, told(second.grpc_addr()).await);
         assert_ne!(one.epoch, other.epoch);

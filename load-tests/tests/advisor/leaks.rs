@@ -107,7 +107,8 @@ async fn report_names_them_and_dry_run_deletes_nothing() {
     pass(&rig, Duration::from_secs(45)).await;
     assert_eq!((deletions(dry_run.admin_addr()).await, deletions(report.admin_addr()).await), (3.0, 0.0));
     assert_eq!(there(&rig), before);
-    (report.stop().await.unwrap(), dry_run.stop().await.unwrap());
+    report.stop().await.unwrap();
+    dry_run.stop().await.unwrap();
     rig.lab.shutdown().await;
 }
 
@@ -118,7 +119,8 @@ async fn delete_takes_exactly_those_that_are_still_leaked_one_at_a_time() {
     let leader = rig.advisor(with(LeakAction::Delete, "delete")).await;
     begins_to_lead(leader.admin_addr()).await;
     let follower = rig.advisor(with(LeakAction::Delete, "delete")).await;
-    (ready(leader.admin_addr()).await, ready(follower.admin_addr()).await);
+    ready(leader.admin_addr()).await;
+    ready(follower.admin_addr()).await;
 
     let gone = until("the first is deleted", async || {
         let gone: Vec<EniId> = before.difference(&there(&rig)).cloned().collect();
@@ -150,6 +152,7 @@ async fn delete_takes_exactly_those_that_are_still_leaked_one_at_a_time() {
     assert_eq!(of_leader.calls("DeleteNetworkInterface", "ok"), 2.0);
     assert_eq!(of_leader.calls("DeleteNetworkInterface", "other"), 0.0, "none that EC2 has to refuse");
     assert_eq!(of_follower.calls("DeleteNetworkInterface", "ok"), 0.0);
-    (follower.stop().await.unwrap(), leader.stop().await.unwrap());
+    follower.stop().await.unwrap();
+    leader.stop().await.unwrap();
     rig.lab.shutdown().await;
 }
