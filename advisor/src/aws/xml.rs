@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memmem};
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
@@ -178,6 +178,20 @@ impl<'a> Xml<'a> {
         text.parse().map_err(|_| Malformed::Value { name, text: text.into_owned() })
     }
 
+    /// Leaves the element that it is in, whose end tag is `end` and which holds no other of its name, in one step: what is large
+    /// and of no interest costs next to nothing.
+    pub(super) fn skip_to(&mut self, end: &str) -> Result<(), Malformed> {
+        if std::mem::take(&mut self.empty) {
+            return Ok(());
+        }
+        let rest = self.reader.get_mut();
+        let at = memmem::find(rest, end.as_bytes()).ok_or_else(truncated)?;
+        *rest = rest.split_at(at).1;
+        // It checks that it is this element's.
+        self.reader.read_event()?;
+        Ok(())
+    }
+
     /// Leaves the element that it is in.
     pub(super) fn skip(&mut self) -> Result<(), Malformed> {
         let mut depth = if std::mem::take(&mut self.empty) { 0 } else { 1_u32 };
@@ -232,6 +246,28 @@ mod tests {
         let page = Page { rows: vec!["a".to_owned(), "x&<y&z".to_owned()], next: Some("more".to_owned()) };
         assert_eq!(ids(body), Ok(page));
         assert_eq!(ids("<R><set/><nextToken/></R>"), Ok(Page { rows: vec![], next: None }));
+    }
+
+    #[test]
+    fn what_is_left_in_one_step_is_left_at_its_end() {
+        let read = |body: &str| {
+            let mut after = None;
+            let read = Xml::root(body.as_bytes(), |xml| {
+                xml.each(|xml, name| {
+                    match name {
+                        "big" => xml.skip_to("</big>")?,
+                        _ => after = xml.some_text()?,
+                    }
+                    Ok(())
+                })
+            });
+            read.map(|()| after)
+        };
+        assert_eq!(read("<R><big><item><id>no</id></item><big2/></big><id>a</id></R>"), Ok(Some("a".to_owned())));
+        assert_eq!(read("<R><big/><id>a</id></R>"), Ok(Some("a".to_owned())));
+        for body in ["<R><big><id>a</id></R>", "<R><big><x></big></big></R>"] {
+            assert!(matches!(read(body), Err(Malformed::Syntax(_))), "{body}");
+        }
     }
 
     #[test]

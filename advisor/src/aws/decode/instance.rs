@@ -54,6 +54,8 @@ fn instance(xml: &mut Xml<'_>, cluster_tag: &str) -> Result<InstanceRow, Malform
                 }
                 Ok(())
             })?,
+            // Every address of the instance, most of the page; they come with the ENIs.
+            "networkInterfaceSet" => xml.skip_to("</networkInterfaceSet>")?,
             _ => xml.skip()?,
         }
         Ok(())
