@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Measures Headroom beside its peers and writes reports.
-# usage: scripts/bench.sh calls|pods|burst [DIR]
+# usage: scripts/bench.sh calls|pods|burst|observe [DIR]
 #   calls  one call, beside a plain Go extender and a byte-splicing floor: 5 minutes once it is built
 #   pods   pods/s, placement and a cluster that is 95 % full, under the real kube-scheduler: 25 minutes
 #   burst  10,000 pods for 9,600 IPs on 1,000 nodes, under the real kube-scheduler: 8 minutes; prints its table
+#   observe  a round of the advisor over 5,000 nodes and 30,000 ENIs: a minute; prints its tables
 #   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls or .../pods; docs/benchmarks has one of each
 # Leave the machine alone meanwhile: everything shares its CPUs. Binaries are built into $HEADROOM_CACHE (default ~/.cache/headroom);
 # the first time that takes some minutes more.
@@ -13,9 +14,9 @@ export HEADROOM_CACHE="${HEADROOM_CACHE:-$HOME/.cache/headroom}"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HEADROOM_CACHE/bench/target}"
 what=${1:-}
 case "$what" in
-    calls | pods | burst) ;;
+    calls | pods | burst | observe) ;;
     *)
-        echo "bench: '$what' cannot be measured: run scripts/bench.sh calls, pods or burst" >&2
+        echo "bench: '$what' cannot be measured: run scripts/bench.sh calls, pods, burst or observe" >&2
         exit 2
         ;;
 esac
@@ -29,6 +30,9 @@ cargo build --release --locked -p headroom-extender -p headroom-load-tests --bin
 release="$CARGO_TARGET_DIR/release"
 bench="$release/headroom-bench"
 
+if [ "$what" = observe ]; then
+    exec "$bench" observe
+fi
 if [ "$what" = calls ]; then
     echo "bench: building the Go peers" >&2
     bin="$HEADROOM_CACHE/bench/bin"
