@@ -16,9 +16,11 @@ async fn pod(Path((namespace, pod, path)): Path<(String, String, String)>) -> Re
     match pod.as_str() {
         "good:61678" => "a 1\n".into_response(),
         "denied:61678" => StatusCode::FORBIDDEN.into_response(),
-        "gone:61678" => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        "broken:61678" => StatusCode::BAD_GATEWAY.into_response(),
         "large:61678" => vec![b'a'; 5 << 20].into_response(),
         "binary:61678" => vec![0xff].into_response(),
+        // The client tries these again, until the time is up.
+        "gone:61678" => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         "silent:61678" => std::future::pending().await,
         other => panic!("{other}"),
     }
@@ -36,8 +38,9 @@ async fn answers_are_bounded_and_failures_told_apart() {
 
     assert_eq!(read("good").await.unwrap(), "a 1\n");
     assert!(matches!(read("denied").await, Err(PodMetricsError::Denied)));
-    assert!(matches!(read("gone").await, Err(PodMetricsError::Status(StatusCode::SERVICE_UNAVAILABLE))));
+    assert!(matches!(read("broken").await, Err(PodMetricsError::Status(StatusCode::BAD_GATEWAY))));
     assert!(matches!(read("large").await, Err(PodMetricsError::TooLarge)));
     assert!(matches!(read("binary").await, Err(PodMetricsError::NotText)));
+    assert!(matches!(read("gone").await, Err(PodMetricsError::Timeout)));
     assert!(matches!(read("silent").await, Err(PodMetricsError::Timeout)));
 }
