@@ -163,7 +163,15 @@ async fn cloudwatch_has(rig: &Rig, report: &Report) {
         assert!(newest.at > from, "{newest:?}");
         newest
     };
-    let (free, demand) = (f64::from(report.subnets[0].free_ips.get()), f64::from(report.totals.bound));
+    // Pools may still have moved when the report was made: a busy machine gives the lab's nodes their turns late.
+    let (free, demand) = until("CloudWatch has what the lab has", async || {
+        let report = rig.lab.report();
+        let (free, demand) = (f64::from(report.subnets[0].free_ips.get()), f64::from(report.totals.bound));
+        let told = [("SubnetFreeIPs", free), ("InFlightReservedIPs", 0.0), ("PodIPDemand", demand)]
+            .map(|(name, want)| (value(&newest(name, Scope::Cluster)), want));
+        if told.iter().all(|(got, want)| got == want) { Ok((free, demand)) } else { Err(format!("{told:?}")) }
+    })
+    .await;
     for scope in [Scope::Cluster, Scope::Az, Scope::Subnet, Scope::Asg] {
         assert_eq!(value(&newest("SubnetFreeIPs", scope)), free);
         assert_eq!(value(&newest("InFlightReservedIPs", scope)), 0.0);
