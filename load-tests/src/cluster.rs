@@ -4,13 +4,10 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, TryStreamExt as _};
 use headroom_extender::config::Config;
 use headroom_lab::scenario::Scenario;
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::rt::TokioExecutor;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::Client;
 use kube::api::{Api, ListParams, PostParams};
@@ -18,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::control_plane::ControlPlane;
 use crate::kubelets::Kubelets;
+use crate::page::get;
 
 /// How long the extender may take to list the cluster.
 const EXTENDER_READY_WITHIN: Duration = Duration::from_secs(60);
@@ -154,17 +152,4 @@ fn scheduler_config(extender: Option<SocketAddr>) -> String {
             )
         },
     )
-}
-
-/// GET over a connection of its own.
-async fn get(addr: SocketAddr, path: &str) -> Result<String> {
-    let client = HttpClient::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
-    let reply = client.get(format!("http://{addr}{path}").parse()?).await?;
-    let status = reply.status();
-    let body = reply.into_body().collect().await?.to_bytes();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    if !status.is_success() {
-        bail!("{status}: {body}");
-    }
-    Ok(body)
 }

@@ -1,11 +1,14 @@
 //! Headroom in a whole: the extender beside a scheduler on the lab, for the demo, for end-to-end tests, and beside the real kube-scheduler for measurements.
 
 pub mod advisor;
+pub mod authority;
 pub mod bench;
 pub mod burst;
 pub mod cluster;
 pub mod control_plane;
 pub mod demo;
 pub mod kubelets;
+pub mod page;
 pub mod pods;
 pub mod scheduler;
+pub mod seen;

@@ -3,28 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use bytes::Bytes;
-use headroom_advisor::aws::Connection;
 use headroom_advisor::cloudwatch::cni_helper::HELPER_FIGURES;
-use headroom_advisor::config::{Aws, CloudWatch, Config, LeaderElection, Observe};
-use headroom_advisor::{Clock, Handle, Options};
+use headroom_advisor::config::{CloudWatch, Config, LeaderElection, Observe};
 use headroom_capacity::units::Ips;
 use headroom_cluster::{Client, connect, pod_metrics};
 use headroom_lab::Lab;
 use headroom_lab::aws::Samples;
 use headroom_lab::scenario::Scenario;
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::rt::TokioExecutor;
+use headroom_load_tests::advisor::{Advisor, Place};
+use headroom_load_tests::page::get;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde_json::json;
-use tokio::sync::oneshot;
 
 /// A period of 60 s passes in two real ones.
 const RATE: f64 = 30.0;
@@ -160,52 +153,25 @@ impl Stage {
     }
 }
 
-struct Advisor {
-    handle: Handle,
-    stop: oneshot::Sender<()>,
+/// Shorter rounds of EC2: the test lasts for minutes of the lab's time.
+fn config() -> Config {
+    Config {
+        cluster_name: "prod".to_owned(),
+        observe: Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 30, topology_secs: 60 },
+        cloudwatch: CloudWatch { enabled: true, cni_metrics_helper_names: true, ..CloudWatch::default() },
+        leader_election: LeaderElection { enabled: false, ..LeaderElection::default() },
+        ..Config::default()
+    }
 }
 
-impl Advisor {
-    async fn start(lab: &Lab) -> Advisor {
-        let config = Config {
-            cluster_name: "prod".to_owned(),
-            aws: Aws { region: Some("us-west-2".to_owned()), ..Aws::default() },
-            observe: Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 30, topology_secs: 60 },
-            cloudwatch: CloudWatch { enabled: true, cni_metrics_helper_names: true, ..CloudWatch::default() },
-            leader_election: LeaderElection { enabled: false, ..LeaderElection::default() },
-            ..Config::default()
-        };
-        let credentials = Credentials::new("lab", "lab", None, None, "lab");
-        let aws = Connection::at(&config.aws, lab.aws_url(), credentials).await.unwrap();
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let clock = lab.clock().clone();
-        let options = Options {
-            config,
-            kubeconfig: Some(lab.kubeconfig().to_owned()),
-            context: None,
-            grpc_listen: any,
-            admin_listen: any,
-            clock: Clock::simulated(move || clock.now(), RATE),
-            aws: Some(aws),
-        };
-        let (stop, stopped) = oneshot::channel::<()>();
-        let handle = headroom_advisor::run(options, async { drop(stopped.await) }).await.unwrap();
-        Advisor { handle, stop }
-    }
-
-    /// Scrapes without an answer. The client tries a refused one again until its deadline, or the round's, which is earlier here.
-    async fn unanswered(&self) -> f64 {
-        self.scrapes("unreachable").await + self.scrapes("timeout").await + self.scrapes("late").await
-    }
-
-    async fn scrapes(&self, outcome: &str) -> f64 {
-        let client = HttpClient::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-        let url = format!("http://{}/metrics", self.handle.admin_addr);
-        let body = client.get(url.parse().unwrap()).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+/// Scrapes without an answer. The client tries a refused one again until its deadline, or the round's, which is earlier here.
+async fn unanswered(advisor: &Advisor) -> f64 {
+    let text = get(advisor.admin_addr(), "/metrics").await.unwrap();
+    let scrapes = |outcome: &str| -> f64 {
         let name = format!("headroom_advisor_ipamd_scrapes_total{{outcome=\"{outcome}\"}} ");
-        let text = String::from_utf8_lossy(&body).into_owned();
         text.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
-    }
+    };
+    scrapes("unreachable") + scrapes("timeout") + scrapes("late")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -213,7 +179,7 @@ async fn cloudwatch_has_what_the_ipamds_count() {
     let mut stage = Stage::start().await;
     let nodes = stage.ready();
     stage.run(&nodes[0], 4).await;
-    let advisor = Advisor::start(&stage.lab).await;
+    let advisor = Advisor::start(Place::lab(&stage.lab), config()).await.unwrap();
 
     // What was counted before the first round is only where counting begins.
     stage.until("the first round", async || stage.rounds() >= 1).await;
@@ -234,9 +200,9 @@ async fn cloudwatch_has_what_the_ipamds_count() {
     assert_eq!(stage.truth().await["awscni_assigned_ip_addresses"], 9.0);
 
     // One that never answers is counted and left out.
-    assert_eq!(advisor.unanswered().await, 0.0);
+    assert_eq!(unanswered(&advisor).await, 0.0);
     stage.create("kube-system", "aws-node-silent", &nodes[1], true).await;
-    stage.until("it was asked", async || advisor.unanswered().await > 0.0).await;
+    stage.until("it was asked", async || unanswered(&advisor).await > 0.0).await;
     stage.run(&nodes[1], 1).await;
     stage.adds(6.0).await;
 
@@ -254,8 +220,7 @@ async fn cloudwatch_has_what_the_ipamds_count() {
         published.iter().filter(|(name, _)| counts(name)).all(|(_, values)| values.iter().all(|value| *value >= 0.0))
     );
 
-    drop(advisor.stop);
-    advisor.handle.wait().await.unwrap();
+    advisor.stop().await.unwrap();
     stage.lab.shutdown().await;
 }
 

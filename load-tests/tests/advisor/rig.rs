@@ -11,9 +11,7 @@ use headroom_lab::aws::{Datum, Samples, Vpc};
 use headroom_lab::scenario::Scenario;
 use headroom_lab::{Lab, Options};
 use headroom_load_tests::advisor::{Advisor, Place};
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::rt::TokioExecutor;
+use headroom_load_tests::page::get;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 /// Lab seconds per real second.
@@ -124,19 +122,9 @@ pub(crate) async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Result<
     }
 }
 
-/// GET over a connection of its own.
-async fn get(addr: SocketAddr, path: &str) -> Result<String, String> {
-    let client = HttpClient::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
-    let reply = client.get(format!("http://{addr}{path}").parse().unwrap()).await.map_err(|error| error.to_string())?;
-    let status = reply.status();
-    let body = reply.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}")) }
-}
-
 /// What `/readyz` says that is missing, if anything is.
 pub(crate) async fn readyz(admin: SocketAddr) -> Result<(), String> {
-    get(admin, "/readyz").await.map(drop)
+    get(admin, "/readyz").await.map(drop).map_err(|error| error.to_string())
 }
 
 pub(crate) async fn ready(admin: SocketAddr) {

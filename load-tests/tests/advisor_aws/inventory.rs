@@ -4,111 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use headroom_advisor::aws::{Api, Deletion, ErrorClass, Operation, Part};
-use headroom_advisor::inventory::{self, EniKind, EniTags, InstanceId, InstanceState, Inventory, Member};
+use headroom_advisor::inventory::{self, InstanceId, Inventory};
 use headroom_capacity::instance::LimitSource;
 use headroom_capacity::time::Time;
-use headroom_lab::aws::{self, EniStatus, FaultKind, NewEni, Tags, Vpc};
+use headroom_lab::aws::{self, FaultKind, NewEni, Tags, Vpc};
 use headroom_lab::scenario::{BUNDLED, Scenario};
 use headroom_lab::world::World;
+use headroom_load_tests::seen::{eni, group, instance, subnet};
 
 use crate::setup::{Aws, CLUSTER, config, serve, small, tagged, today};
-
-fn tag<'a>(tags: &'a Tags, key: &str) -> Option<&'a str> {
-    tags.get(key).map(String::as_str)
-}
-
-/// As ipamd writes it.
-fn date(text: &str) -> Time {
-    let date: jiff::Timestamp = text.parse().unwrap();
-    Time::from_millis(u64::try_from(date.as_millisecond()).unwrap())
-}
-
-fn eni(eni: &aws::Eni) -> inventory::Eni {
-    let tags = &eni.tags;
-    inventory::Eni {
-        id: eni.id.clone(),
-        subnet: eni.subnet.clone(),
-        available: eni.status() == EniStatus::Available,
-        kind: match eni.interface_type {
-            "interface" => EniKind::Interface,
-            "trunk" => EniKind::Trunk,
-            "branch" => EniKind::Branch,
-            _ => EniKind::Service,
-        },
-        primary_ip: Some(eni.primary_ip),
-        secondary_ips: eni.secondary_ips.clone(),
-        prefixes: eni.prefixes.clone(),
-        attachment: eni.attachment.as_ref().map(|attachment| inventory::Attachment {
-            instance: Some(attachment.instance.as_str().into()),
-            device_index: attachment.device_index,
-            network_card: 0,
-        }),
-        requester_managed: eni.requester_managed,
-        described_for: eni.description.strip_prefix("aws-K8S-").map(InstanceId::from),
-        tags: EniTags {
-            instance: tag(tags, "node.k8s.amazonaws.com/instance_id").map(Into::into),
-            created_at: tag(tags, "node.k8s.amazonaws.com/createdAt").map(date),
-            cluster: tag(tags, "cluster.k8s.amazonaws.com/name").map(Into::into),
-            eks_owner: tag(tags, "eks:eni:owner").map(Into::into),
-            no_manage: false,
-            trunk: tag(tags, "vpcresources.k8s.aws/trunk-eni-id").map(Into::into),
-        },
-    }
-}
-
-fn instance(one: &aws::Instance) -> inventory::Instance {
-    inventory::Instance {
-        id: one.id.as_str().into(),
-        instance_type: one.instance_type.as_str().into(),
-        state: match one.state {
-            aws::InstanceState::Pending => InstanceState::Pending,
-            aws::InstanceState::Running => InstanceState::Running,
-            aws::InstanceState::ShuttingDown => InstanceState::ShuttingDown,
-            aws::InstanceState::Stopping | aws::InstanceState::Stopped => InstanceState::Stopped,
-            aws::InstanceState::Terminated => InstanceState::Terminated,
-        },
-        launched_at: one.launched_at,
-        subnet: Some(one.subnet.clone()),
-        private_dns: format!("ip-{}.us-west-2.compute.internal", one.private_ip.to_string().replace('.', "-")).into(),
-        group: one.group.as_deref().map(Into::into),
-        of_cluster: one.tags.contains_key(&format!("kubernetes.io/cluster/{CLUSTER}")),
-    }
-}
-
-fn group(group: &aws::Group) -> inventory::Group {
-    let member = |member: &aws::Member| Member {
-        instance: member.id.as_str().into(),
-        instance_type: member.instance_type.as_str().into(),
-        lifecycle: member.state.as_str().into(),
-        protected: member.protected,
-    };
-    inventory::Group {
-        name: group.name.as_str().into(),
-        min: group.min,
-        max: group.max,
-        desired: group.desired,
-        subnets: group.subnets.iter().map(|(id, _)| id.clone()).collect(),
-        members: group.members.values().map(member).collect(),
-        suspended: group.suspended.iter().map(|process| (*process).to_owned()).collect(),
-        tags: group.tags.clone(),
-    }
-}
 
 /// Holds every part against the VPC's own state.
 fn assert_complete(inventory: &Inventory, vpc: &Vpc, now: Time) {
     assert_eq!(inventory.vpc.as_deref(), Some(vpc.id()));
     assert_eq!(inventory.vpc_cidrs, vpc.config().cidrs);
-    let subnet = |view: aws::SubnetView| inventory::Subnet {
-        id: view.id,
-        vpc: vpc.id().into(),
-        az: view.az.as_str().into(),
-        cidr: view.cidr,
-        available_ips: view.available_ips,
-        tags: view.tags,
-    };
     assert_eq!(
         inventory.subnets.values().cloned().collect::<Vec<_>>(),
-        vpc.subnets(now).map(subnet).collect::<Vec<_>>()
+        vpc.subnets(now).map(|view| subnet(vpc, view)).collect::<Vec<_>>()
     );
     for (id, reservations) in &inventory.reservations {
         let expected = vpc.reservations(id).unwrap().iter();
@@ -117,7 +29,8 @@ fn assert_complete(inventory: &Inventory, vpc: &Vpc, now: Time) {
     }
     assert_eq!(inventory.reservations.len(), inventory.subnets.len());
     assert_eq!(inventory.enis, vpc.enis().map(eni).collect::<Vec<_>>());
-    let here = vpc.instances().filter(|one| one.state != aws::InstanceState::Terminated).map(instance);
+    let here = vpc.instances().filter(|one| one.state != aws::InstanceState::Terminated);
+    let here = here.map(|one| instance(one, CLUSTER));
     assert_eq!(inventory.instances.values().cloned().collect::<Vec<_>>(), here.collect::<Vec<_>>());
     assert_eq!(inventory.groups.values().cloned().collect::<Vec<_>>(), vpc.groups().map(group).collect::<Vec<_>>());
     let read_at = inventory.read_at;

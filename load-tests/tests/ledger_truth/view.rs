@@ -5,10 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headroom_advisor::inventory::{
-    Attachment, Eni, EniKind, EniTags, Group, Instance, InstanceId, InstanceState, Inventory, Member, Reservation,
-    Subnet,
-};
+use headroom_advisor::inventory::{InstanceId, Inventory, Reservation};
 use headroom_advisor::state::{ClusterState, NodeInfo, PodInfo};
 use headroom_capacity::budget::NodeKind;
 use headroom_capacity::ids::{PodUid, SubnetId};
@@ -16,14 +13,13 @@ use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::Demand;
 use headroom_cluster::Node;
-use headroom_lab::aws::{self, EniStatus, Vpc};
+use headroom_lab::aws::{self, Vpc};
 use headroom_lab::kube::resource::{NODES, PODS};
 use headroom_lab::kube::store::ChangeKind;
 use headroom_lab::kube::{Change, Store, object};
 use headroom_lab::node::pod::POD_ENI;
+use headroom_load_tests::seen::{eni, group, instance, subnet};
 use serde_json::Value;
-
-const MADE_FOR: &str = "aws-K8S-";
 
 pub(crate) fn inventory(vpc: &Vpc, cluster: &str, now: Time) -> Inventory {
     let mut inventory = Inventory { vpc: Some(vpc.id().into()), ..Inventory::default() };
@@ -31,93 +27,13 @@ pub(crate) fn inventory(vpc: &Vpc, cluster: &str, now: Time) -> Inventory {
         let reservations = vpc.reservations(&view.id).unwrap().iter();
         let reservations = reservations.map(|one| Reservation { cidr: one.cidr, kind: one.kind });
         inventory.reservations.insert(view.id.clone(), reservations.collect());
-        let subnet = Subnet {
-            id: view.id.clone(),
-            vpc: vpc.id().into(),
-            az: view.az.into(),
-            cidr: view.cidr,
-            available_ips: view.available_ips,
-            tags: view.tags,
-        };
-        inventory.subnets.insert(view.id, subnet);
+        inventory.subnets.insert(view.id.clone(), subnet(vpc, view));
     }
     inventory.enis = vpc.enis().map(eni).collect();
     let instances = vpc.instances().filter(|one| one.state != aws::InstanceState::Terminated);
     inventory.instances = instances.map(|one| instance(one, cluster)).map(|one| (one.id.clone(), one)).collect();
     inventory.groups = vpc.groups().map(group).map(|one| (one.name.clone(), one)).collect();
     inventory
-}
-
-fn eni(eni: &aws::Eni) -> Eni {
-    let tag = |key: &str| eni.tags.get(key).map(String::as_str);
-    Eni {
-        id: eni.id.clone(),
-        subnet: eni.subnet.clone(),
-        available: eni.status() == EniStatus::Available,
-        kind: match eni.interface_type {
-            "interface" => EniKind::Interface,
-            "trunk" => EniKind::Trunk,
-            "branch" => EniKind::Branch,
-            _ => EniKind::Service,
-        },
-        primary_ip: Some(eni.primary_ip),
-        secondary_ips: eni.secondary_ips.clone(),
-        prefixes: eni.prefixes.clone(),
-        attachment: eni.attachment.as_ref().map(|attachment| Attachment {
-            instance: Some(attachment.instance.as_str().into()),
-            device_index: attachment.device_index,
-            network_card: 0,
-        }),
-        requester_managed: eni.requester_managed,
-        described_for: eni.description.strip_prefix(MADE_FOR).map(InstanceId::from),
-        tags: EniTags {
-            instance: tag("node.k8s.amazonaws.com/instance_id").map(InstanceId::from),
-            created_at: tag("node.k8s.amazonaws.com/createdAt").and_then(object::parse_timestamp),
-            cluster: tag("cluster.k8s.amazonaws.com/name").map(Arc::from),
-            eks_owner: tag("eks:eni:owner").map(Arc::from),
-            no_manage: tag("node.k8s.amazonaws.com/no_manage") == Some("true"),
-            trunk: tag("vpcresources.k8s.aws/trunk-eni-id").map(|id| id.into()),
-        },
-    }
-}
-
-fn instance(instance: &aws::Instance, cluster: &str) -> Instance {
-    use aws::InstanceState as Of;
-    Instance {
-        id: instance.id.as_str().into(),
-        instance_type: instance.instance_type.as_str().into(),
-        state: match instance.state {
-            Of::Pending => InstanceState::Pending,
-            Of::Running => InstanceState::Running,
-            Of::Stopping | Of::Stopped => InstanceState::Stopped,
-            Of::ShuttingDown => InstanceState::ShuttingDown,
-            Of::Terminated => InstanceState::Terminated,
-        },
-        launched_at: instance.launched_at,
-        subnet: Some(instance.subnet.clone()),
-        private_dns: "".into(),
-        group: instance.group.as_deref().map(Arc::from),
-        of_cluster: instance.tags.contains_key(&format!("kubernetes.io/cluster/{cluster}")),
-    }
-}
-
-fn group(group: &aws::Group) -> Group {
-    let member = |member: &aws::Member| Member {
-        instance: member.id.as_str().into(),
-        instance_type: member.instance_type.as_str().into(),
-        lifecycle: member.state.as_str().into(),
-        protected: member.protected,
-    };
-    Group {
-        name: group.name.as_str().into(),
-        min: group.min,
-        max: group.max,
-        desired: group.desired,
-        subnets: group.subnets.iter().map(|(id, _)| id.clone()).collect(),
-        members: group.members.values().map(member).collect(),
-        suspended: group.suspended.iter().map(|name| (*name).to_owned()).collect(),
-        tags: group.tags.clone(),
-    }
 }
 
 /// Follows nodes and pods as watches would, each change at its own time.

@@ -9,9 +9,7 @@ use futures::StreamExt as _;
 use headroom_extender::config::{Config, ConfigFile as _};
 use headroom_extender::{Handle, Options};
 use headroom_load_tests::control_plane::{ControlPlane, StartError};
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::rt::TokioExecutor;
+use headroom_load_tests::page::get;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -68,7 +66,8 @@ impl Cluster {
             grpc_listen: None,
         };
         let extender = headroom_extender::run(options, async { drop(stopped.await) }).await.unwrap();
-        eventually("the extender is ready", async || get(extender.admin_addr, "/readyz").await.map(drop)).await;
+        eventually("the extender is ready", async || get(extender.admin_addr, "/readyz").await.map(drop).map_err(text))
+            .await;
         shown(control_plane.start_scheduler(&scheduler_config(extender.addr, tls)).await);
         let kubelet = tokio::spawn(kubelet(client.clone()));
         Cluster { client, kubelet, extender, stop_extender, control_plane }
@@ -186,16 +185,6 @@ fn parse<K: DeserializeOwned>(object: Value) -> K {
 
 fn text(error: impl Display) -> String {
     error.to_string()
-}
-
-/// GET over a connection of its own.
-async fn get(addr: SocketAddr, path: &str) -> Result<String, String> {
-    let client = HttpClient::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
-    let reply = client.get(format!("http://{addr}{path}").parse().unwrap()).await.map_err(text)?;
-    let status = reply.status();
-    let body = reply.into_body().collect().await.map_err(text)?.to_bytes();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    if status.is_success() { Ok(body) } else { Err(format!("{status}: {body}")) }
 }
 
 /// The timeout is far from what a call takes: a machine under load must not fail the test.

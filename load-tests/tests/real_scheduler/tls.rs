@@ -1,33 +1,8 @@
 //! kube-scheduler's own client over mutual TLS, and a certificate that is renewed meanwhile.
 
-use std::path::{Path, PathBuf};
-
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use headroom_load_tests::authority::Authority;
 
 use crate::cluster::{Cluster, eventually, node};
-
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    dir: PathBuf,
-}
-
-impl Authority {
-    fn new(dir: &Path) -> Authority {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        std::fs::write(dir.join("ca.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
-        Authority { issuer: Issuer::new(params, key), dir: dir.to_owned() }
-    }
-
-    /// `NAME.crt` and `NAME.key`, for 127.0.0.1.
-    fn issue(&self, name: &str) {
-        let key = KeyPair::generate().unwrap();
-        let cert = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
-        std::fs::write(self.dir.join(name).with_extension("key"), key.serialize_pem()).unwrap();
-        std::fs::write(self.dir.join(name).with_extension("crt"), cert.pem()).unwrap();
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kube_scheduler_keeps_its_mutual_tls_connection_over_a_renewal() {
@@ -36,9 +11,9 @@ async fn kube_scheduler_keeps_its_mutual_tls_connection_over_a_renewal() {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).display().to_string();
-    let authority = Authority::new(dir.path());
-    authority.issue("server");
-    authority.issue("client");
+    let authority = Authority::new(dir.path()).unwrap();
+    authority.issue("server").unwrap();
+    authority.issue("client").unwrap();
     let (cert, key, ca) = (path("server.crt"), path("server.key"), path("ca.crt"));
     let config = format!("tls: {{cert_file: {cert}, key_file: {key}, client_ca_file: {ca}}}");
     let (cert, key) = (path("client.crt"), path("client.key"));
@@ -51,7 +26,7 @@ async fn kube_scheduler_keeps_its_mutual_tls_connection_over_a_renewal() {
 
     cluster.create_pods((0..5).map(|n| format!("before-{n}")), false).await;
     eventually("5 pods are bound", async || bound(5).await).await;
-    authority.issue("server");
+    authority.issue("server").unwrap();
     eventually("the new certificate is taken", async || {
         let accepted = cluster.metric(r#"headroom_extender_tls_reloads_total{result="accepted"}"#).await;
         if accepted >= 1.0 { Ok(()) } else { Err(accepted) }
