@@ -6,6 +6,7 @@
 //! ```
 
 pub mod admin;
+pub mod backoff;
 pub mod config;
 pub mod grpc;
 pub mod listen;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::Client;
 use headroom_capacity::time::Time;
+use headroom_shell::backoff::backoff;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
@@ -232,10 +233,7 @@ impl Publisher {
     }
 }
 
-/// How long to wait after so many failed calls in a row: exponential, with up to half of it taken off by `random` from 0 to 1,
-/// so that advisors of many clusters do not come back at the same moment.
+/// How long to wait after so many failed calls in a row; `random`, 0 to 1, takes up to half of it off.
 fn pause(failures: u32, random: f64) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    let whole = (FIRST_PAUSE * 2u32.pow(doublings)).min(LONGEST_PAUSE);
-    whole.mul_f64(1.0 - random.clamp(0.0, 1.0) / 2.0)
+    backoff(failures, FIRST_PAUSE, LONGEST_PAUSE, 1.0 - random)
 }

@@ -7,11 +7,9 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest: an advisor that is back is found within the time in which it observes anything.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How long to wait after so many failures in a row, 1 for the first: doubled each time, and between half and all of that by
-/// `random`, 0 to 1, so that extenders that lost the same advisor do not come back all at once.
+/// How long to wait after so many failures in a row, 1 for the first; `random` is 0 to 1.
 pub(super) fn backoff(failures: u32, random: f64) -> Duration {
-    let doubled = FIRST.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(LONGEST);
-    doubled.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
+    headroom_shell::backoff::backoff(failures, FIRST, LONGEST, random)
 }
 
 #[cfg(test)]
