@@ -17,13 +17,14 @@ mod view;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::Router;
 use headroom_capacity::time::Time;
-use headroom_proto::v1::capacity_feed_server::CapacityFeedServer;
+use headroom_proto::v1::capacity_feed_server::{CapacityFeedServer, SERVICE_NAME};
 use tokio::sync::{Semaphore, watch};
 
 pub use chunk::whole_messages;
 pub use history::{History, Since};
-pub use service::Service;
+use service::Service;
 pub use view::{FeedState, view};
 
 use crate::config;
@@ -60,6 +61,9 @@ struct Shared {
 }
 
 impl Feed {
+    /// The gRPC service's name.
+    pub const SERVICE: &str = SERVICE_NAME;
+
     /// With nothing to tell yet. `epoch` must differ from that of every other advisor and from any before: take it at random.
     #[must_use]
     pub fn new(epoch: &str, config: &config::Feed) -> Feed {
@@ -86,10 +90,10 @@ impl Feed {
         &self.shared.counters
     }
 
-    /// The gRPC service. Its streams end when `stopped` becomes true.
-    #[must_use]
-    pub fn service(&self, stopped: watch::Receiver<bool>) -> CapacityFeedServer<Service> {
-        CapacityFeedServer::new(Service::new(Arc::clone(&self.shared), stopped))
+    /// The gRPC service at its path. Its streams end when `stopped` becomes true.
+    pub fn router(&self, stopped: watch::Receiver<bool>) -> Router {
+        let service = CapacityFeedServer::new(Service::new(Arc::clone(&self.shared), stopped));
+        Router::new().route_service(&format!("/{}/{{*method}}", Feed::SERVICE), service)
     }
 }
 

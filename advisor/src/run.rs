@@ -25,14 +25,12 @@ use self::core::Core;
 use crate::aws::{ConnectError as AwsConnectError, Connection, Observer};
 use crate::cloudwatch::{Publisher, SpoolError};
 use crate::config::{Config, LeakAction};
+use crate::feed::Feed;
 use crate::metrics::{ADMIN, GRPC};
 pub use clock::Clock;
 
 /// How long open calls may take to finish on shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
-
-/// The gRPC service's name.
-const FEED: &str = headroom_proto::v1::capacity_feed_server::SERVICE_NAME;
 
 /// What `run` needs beside the configuration.
 #[derive(Clone, Debug)]
@@ -173,8 +171,8 @@ fn publisher(core: &Core, aws: &Connection) -> Result<Option<Arc<Publisher>>, Sp
 async fn serve_grpc(tasks: &mut Supervisor, core: &Arc<Core>, listener: TcpListener, acceptor: Option<Acceptor>) {
     let ready = core.ready.subscribe();
     let descriptors = &[headroom_proto::FILE_DESCRIPTOR_SET];
-    let (router, health) = grpc::standard(&[FEED], descriptors, ready, tasks.stopped()).await;
-    let router = router.route_service("/headroom.v1.CapacityFeed/{*method}", core.feed.service(tasks.stopping()));
+    let (router, health) = grpc::standard(&[Feed::SERVICE], descriptors, ready, tasks.stopped()).await;
+    let router = router.merge(core.feed.router(tasks.stopping()));
     tasks.serve("gRPC health", health);
     let served = listen::serve(listener, core.metrics.served.by(GRPC), acceptor, router, tasks.stopped());
     tasks.serve("gRPC listener", served);

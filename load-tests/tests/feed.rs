@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::Router;
 use bytes::Bytes;
 use headroom_advisor::config::Feed as FeedConfig;
 use headroom_advisor::feed::{Feed, view};
@@ -70,7 +69,7 @@ impl Server {
     async fn start(addr: SocketAddr, epoch: &str, max_clients: u32) -> Server {
         let feed = Feed::new(epoch, &FeedConfig { max_clients, ..FeedConfig::default() });
         let (stop, stopped) = watch::channel(false);
-        let router = Router::new().route_service("/headroom.v1.CapacityFeed/{*method}", feed.service(stopped.clone()));
+        let router = feed.router(stopped.clone());
         let listener = TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let mut stopped = stopped;

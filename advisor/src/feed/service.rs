@@ -19,7 +19,7 @@ const MAX_CLIENT: usize = 100;
 
 /// `headroom.v1.CapacityFeed`.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub(super) struct Service {
     shared: Arc<Shared>,
     stopped: watch::Receiver<bool>,
 }

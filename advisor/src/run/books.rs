@@ -93,7 +93,8 @@ fn tell(core: &Core, books: &Books) {
         core.feed.publish(feed::view(&books.ledger, &books.inventory.types), read_at);
     }
     core.ledger.store(Some(Arc::clone(&books.ledger)));
-    if !core.ready.send_replace(true) {
+    // Only the first time is news: who follows it tells gRPC's health anew.
+    if core.ready.send_if_modified(|ready| !std::mem::replace(ready, true)) {
         let (nodes, subnets) = (books.ledger.nodes.len(), books.ledger.subnets.len());
         tracing::info!(nodes, subnets, "ready");
     }

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
 use super::scrape::Ipamd;
+use crate::aws::Part;
 use crate::config::Config;
 use crate::feed::Feed;
 use crate::inventory::Inventory;
@@ -19,15 +20,9 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::state::{ClusterState, State};
 
-/// A part of AWS by its name, and whether it was read.
-type Needed = (&'static str, fn(&Inventory) -> bool);
-
 /// Without these there are no books. Groups and topology only add to them.
-const PARTS: [Needed; 3] = [
-    ("AWS subnets", |inventory| inventory.read_at.subnets.is_some()),
-    ("AWS enis", |inventory| inventory.read_at.enis.is_some()),
-    ("AWS instances", |inventory| inventory.read_at.instances.is_some()),
-];
+const PARTS: [(&str, Part); 3] =
+    [("AWS subnets", Part::Subnets), ("AWS enis", Part::Enis), ("AWS instances", Part::Instances)];
 
 pub(super) struct Core {
     pub(super) config: Config,
@@ -91,7 +86,8 @@ impl Core {
     /// What the books still wait for, by name.
     pub(super) fn missing(&self, cluster: &ClusterState, inventory: &Inventory) -> Vec<&'static str> {
         let kinds = cluster.missing.iter().map(|kind| kind.label());
-        kinds.chain(PARTS.into_iter().filter(|(_, there)| !there(inventory)).map(|(name, _)| name)).collect()
+        let unread = PARTS.into_iter().filter(|(_, part)| part.read_at(&inventory.read_at).is_none());
+        kinds.chain(unread.map(|(name, _)| name)).collect()
     }
 }
 
