@@ -59,13 +59,14 @@ async fn custom_networking_takes_an_eni_from_every_node() {
     assert_eq!((totals.bound, totals.hanging, totals.unbound), (36, 0, 4), "{headroom:#?}");
 }
 
-/// The advisor shows the extender the subnet: not one pod is bound for which it has no address.
+/// The advisor shows the extender the subnet: not one pod is bound for which it has no address. Under `soon` a pod may come before the
+/// IP that ipamd is fetching for it, so a CNI ADD may fail once and is tried again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_an_empty_subnet_takes_no_pod_that_it_cannot_feed() {
     let (plain, headroom) = both("r1-subnet-empty").await;
     let (without, with) = (plain.report.totals, headroom.report.totals);
     assert_eq!((without.bound, without.hanging), (32, 14), "{plain:#?}");
-    assert_eq!((with.bound, with.with_ip, with.hanging, with.failed_adds), (18, 18, 0, 0), "{headroom:#?}");
+    assert_eq!((with.bound, with.with_ip, with.hanging, with.unbound), (18, 18, 0, 14), "{headroom:#?}");
 }
 
 /// 230 addresses are free, and three whole /28s.
