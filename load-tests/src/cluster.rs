@@ -1,4 +1,4 @@
-//! A whole cluster in a process: the real control plane, the lab's nodes, and the extender if asked for.
+//! A whole cluster in a process: the real control plane, the lab's nodes, and the extender and the advisor if asked for.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, TryStreamExt as _};
-use headroom_extender::config::Config;
+use headroom_extender::config::{Config, Feed};
 use headroom_lab::scenario::Scenario;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::Client;
 use kube::api::{Api, ListParams, PostParams};
 use tokio::sync::oneshot;
 
+use crate::advisor::{Advisor, Place, lab_clock};
 use crate::control_plane::ControlPlane;
 use crate::kubelets::Kubelets;
 use crate::page::get;
@@ -27,6 +28,7 @@ pub struct Cluster {
     /// The nodes.
     pub kubelets: Kubelets,
     extender: Option<Extender>,
+    advisor: Option<Advisor>,
     control_plane: ControlPlane,
 }
 
@@ -47,18 +49,57 @@ impl Cluster {
     /// # Errors
     /// When a part does not come up.
     pub async fn start(scenario: Scenario, extender: Option<Config>) -> Result<Cluster> {
+        Cluster::start_with(scenario, extender, None).await
+    }
+
+    /// The same with an extender that goes by the feed of an advisor, which looks at the lab's AWS and at this cluster.
+    ///
+    /// # Errors
+    /// When a part does not come up.
+    pub async fn start_observed(
+        scenario: Scenario,
+        extender: Config,
+        advisor: headroom_advisor::config::Config,
+    ) -> Result<Cluster> {
+        Cluster::start_with(scenario, Some(extender), Some(advisor)).await
+    }
+
+    async fn start_with(
+        scenario: Scenario,
+        extender: Option<Config>,
+        advisor: Option<headroom_advisor::config::Config>,
+    ) -> Result<Cluster> {
         let mut control_plane = ControlPlane::start().await?;
         let client = control_plane.client.clone();
         let kubelets = Kubelets::start(scenario, client.clone()).await?;
+        let advisor = match advisor {
+            Some(config) => {
+                let place = Place {
+                    aws_url: kubelets.aws_url().to_owned(),
+                    kubeconfig: control_plane.kubeconfig().to_owned(),
+                    clock: lab_clock(kubelets.clock()),
+                };
+                Some(Advisor::start(place, config).await?)
+            }
+            None => None,
+        };
         let extender = match extender {
-            Some(config) => Some(Extender::start(&control_plane, config).await?),
+            Some(mut config) => {
+                if let Some(advisor) = &advisor {
+                    config.feed = Feed {
+                        endpoint: Some(format!("http://{}", advisor.grpc_addr())).into_iter().collect(),
+                        ..config.feed
+                    };
+                }
+                Some(Extender::start(&control_plane, config).await?)
+            }
             None => None,
         };
         kubelets.ready().await?;
         control_plane
             .start_scheduler(&scheduler_config(extender.as_ref().map(|extender| extender.handle.addr)))
             .await?;
-        Ok(Cluster { client, kubelets, extender, control_plane })
+        Ok(Cluster { client, kubelets, extender, advisor, control_plane })
     }
 
     /// Creates pods in namespace `default` over `connections` connections.
@@ -99,13 +140,16 @@ impl Cluster {
     /// Ends everything, clients first.
     ///
     /// # Errors
-    /// When the extender ended before.
+    /// When the extender or the advisor ended before.
     pub async fn stop(self) -> Result<()> {
         drop(self.kubelets);
         drop(self.control_plane);
         if let Some(Extender { handle, stop }) = self.extender {
             drop(stop);
             handle.wait().await.context("the extender did not stop cleanly")?;
+        }
+        if let Some(advisor) = self.advisor {
+            advisor.stop().await?;
         }
         Ok(())
     }

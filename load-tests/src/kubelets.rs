@@ -11,7 +11,7 @@
 //! real API server gave it. The pods of aws-node and kube-proxy, which the lab makes with a node, are created there and come
 //! back as that server's.
 //!
-//! In real time only: kube-apiserver has no other clock.
+//! The lab's AWS APIs are served beside, for who wants to look at the same VPC. In real time only: kube-apiserver has no other clock.
 
 mod bridge;
 mod lane;
@@ -19,14 +19,17 @@ mod placement;
 mod setup;
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use headroom_lab::aws;
 use headroom_lab::clock::Clock;
 use headroom_lab::scenario::Scenario;
 use headroom_lab::world::{Report, World, driver};
 use kube::Client;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -40,6 +43,8 @@ const READY_WITHIN: Duration = Duration::from_secs(180);
 /// A lab's nodes, running. They stop when it is dropped; what they wrote to the API server stays.
 pub struct Kubelets {
     nodes: usize,
+    clock: Clock,
+    aws_url: String,
     reports: watch::Receiver<Arc<Report>>,
     ready: watch::Receiver<usize>,
     placements: Arc<Mutex<Placements>>,
@@ -69,6 +74,9 @@ impl Kubelets {
         let clock = Clock::running(1.0);
         let world = World::new(scenario, clock.now())?;
         let store = world.store();
+        let aws_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let aws_url = format!("http://{}", aws_listener.local_addr()?);
+        let aws = aws::router(world.vpc(), clock.clone());
         let owners =
             setup::write(&client, &store).await.context("failed to prepare the cluster for the lab's nodes")?;
 
@@ -80,8 +88,13 @@ impl Kubelets {
         let (seen_ready, ready) = watch::channel(0);
         let bridge = Bridge::new(store, clock.clone(), lanes.clone(), placements.clone(), seen_ready);
         tasks.spawn(bridge.run(client));
-        tasks.spawn(driver::run(world, clock, publish, stopped));
-        Ok(Kubelets { nodes, reports, ready, placements, lanes, _stop: stop, _tasks: tasks })
+        tasks.spawn(async move {
+            if let Err(error) = axum::serve(aws_listener, aws).await {
+                tracing::error!(%error, "the lab's AWS APIs have stopped");
+            }
+        });
+        tasks.spawn(driver::run(world, clock.clone(), publish, stopped));
+        Ok(Kubelets { nodes, clock, aws_url, reports, ready, placements, lanes, _stop: stop, _tasks: tasks })
     }
 
     /// Waits until every node of the scenario's start is Ready at the API server and takes pods.
@@ -94,6 +107,18 @@ impl Kubelets {
         let waited = tokio::time::timeout(READY_WITHIN, all).await;
         waited.with_context(|| format!("{} of {} nodes are ready", *self.ready.borrow(), self.nodes))??;
         Ok(())
+    }
+
+    /// Base URL of the lab's AWS APIs, `http://127.0.0.1:port`.
+    #[must_use]
+    pub fn aws_url(&self) -> &str {
+        &self.aws_url
+    }
+
+    /// The lab's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The lab's state as of at most a tenth of a second ago.
