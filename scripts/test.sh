@@ -26,4 +26,6 @@ step "the workspace's tests"
 cargo test --locked --workspace
 step "the lab against boto3, with moto as second opinion"
 lab/tests/aws_boto3.sh
+step "the advisor and boto3 on the same account in moto"
+advisor/tests/moto.sh
 step "all tests passed"
