@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use headroom_capacity::binding::Requests;
 use headroom_capacity::ids::{PodUid, SubnetId};
 use headroom_capacity::settings::{CniSettings, ControllerSettings};
 use headroom_capacity::time::Time;
@@ -64,6 +65,8 @@ pub struct PodInfo {
     pub node: Option<Arc<str>>,
     /// What kind of address it needs.
     pub demand: Demand,
+    /// What else it takes of its node.
+    pub requests: Requests,
     /// Its IPv4 address, while it holds one: not once it has finished, and not the node's.
     pub ip: Option<Ipv4Addr>,
     /// It has finished, or is gone from its node.

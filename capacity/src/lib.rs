@@ -11,10 +11,12 @@
 //!                 ├─ steady (closed forms of the same rules)
 //!                 └─ floor (what they have brought by now, told from pods alone)
 //! allot (who may count on what of a shared subnet)
+//! binding (which resource of a node runs out first; steady tells what an instance type costs in addresses)
 //! ```
 #![cfg_attr(not(test), deny(missing_docs))]
 
 pub mod allot;
+pub mod binding;
 pub mod budget;
 pub mod datastore;
 pub mod floor;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use headroom_capacity::binding::{Allocatable, Requests};
 use headroom_capacity::budget::NodeKind;
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::settings::{CniSettings, ControllerSettings, SettingProblem};
@@ -166,6 +167,8 @@ pub struct Node {
     pub pod_enis: Option<u32>,
     /// `status.allocatable["vpc.amazonaws.com/PrivateIPv4Address"]`.
     pub windows_ips: Option<u32>,
+    /// `status.allocatable`, the rest of it that pods use up.
+    pub allocatable: Allocatable,
     /// `spec.unschedulable`: cordoned.
     pub unschedulable: bool,
     /// Condition Ready is True: the CNI plugin is installed, which aws-node does when ipamd answers.
@@ -206,6 +209,8 @@ pub struct Pod {
     pub priority: i32,
     /// What kind of address it needs.
     pub demand: Demand,
+    /// What else it takes of its node.
+    pub requests: Requests,
     /// `status.podIP`.
     pub ip: Option<IpAddr>,
     /// Its sandbox is torn down for good, although `status.podIP` stays: it is Succeeded or Failed, or it is being deleted and the CNI

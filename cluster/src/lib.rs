@@ -33,6 +33,7 @@ mod object;
 mod pod;
 mod protobuf;
 mod proxy;
+mod quantity;
 mod retry;
 mod sandbox;
 mod tally;

@@ -3,12 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use headroom_capacity::binding::Allocatable;
 use headroom_capacity::budget::NodeKind;
 use prost::Message;
 use serde::Deserialize;
 
 use crate::event::{Event, Node};
 use crate::object::{Object, null_is_default};
+use crate::quantity::{Amount, Quantity};
+
+/// The EBS volumes that a node can have attached, from kubelets with the in-tree volume plugin (k/k
+/// `pkg/volume/util/attach_limit.go`).
+const EBS_VOLUMES: &str = "attachable-volumes-aws-ebs";
 
 /// A Node decoded only as far as needed. Protobuf tags are those of k8s.io/api `core/v1/generated.proto`.
 pub(crate) type RawNode = Object<NodeSpec, NodeStatus>;
@@ -37,14 +43,6 @@ pub(crate) struct NodeStatus {
     conditions: Vec<Condition>,
 }
 
-/// A message of one string in protobuf, a string in JSON (k8s.io/apimachinery `api/resource/generated.proto`).
-#[derive(Clone, PartialEq, Deserialize, Message)]
-#[serde(transparent)]
-struct Quantity {
-    #[prost(string, tag = "1")]
-    string: String,
-}
-
 #[derive(Clone, Deserialize, Message)]
 #[serde(default)]
 struct Condition {
@@ -71,6 +69,7 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
         max_pods: count(&status.capacity, "pods").unwrap_or(0),
         pod_enis: count(&status.allocatable, crate::pod::POD_ENI),
         windows_ips: count(&status.allocatable, crate::pod::WINDOWS_IP),
+        allocatable: allocatable(&status.allocatable),
         unschedulable: raw.spec.unschedulable.unwrap_or(false),
         ready: status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True"),
         trunk_label: labels.get("vpc.amazonaws.com/has-trunk-attached").is_some_and(|value| value == "true"),
@@ -79,9 +78,20 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
     })))
 }
 
-/// Counts are whole numbers; kubelet and the VPC resource controller write them without a suffix.
+fn amount(of: &BTreeMap<String, Quantity>, resource: &str) -> Option<Amount> {
+    of.get(resource)?.amount()
+}
+
 fn count(of: &BTreeMap<String, Quantity>, resource: &str) -> Option<u32> {
-    of.get(resource)?.string.parse().ok()
+    amount(of, resource)?.value().try_into().ok()
+}
+
+fn allocatable(of: &BTreeMap<String, Quantity>) -> Allocatable {
+    Allocatable {
+        cpu_millis: amount(of, "cpu").map(Amount::milli_value),
+        memory_bytes: amount(of, "memory").map(Amount::value),
+        volumes: count(of, EBS_VOLUMES),
+    }
 }
 
 /// An ENIConfig's name is a DNS subdomain; everything else, JSON blobs above all, can be dropped.
@@ -114,13 +124,17 @@ mod tests {
                 "managedFields": [{"manager": "kubelet"}],
             },
             "spec": {"providerID": "aws:///eu-west-1a/i-1", "unschedulable": true, "podCIDR": "x"},
-            "status": {"capacity": {"pods": "58"}, "allocatable": {"vpc.amazonaws.com/pod-eni": "18"},
+            "status": {"capacity": {"pods": "58"}, "allocatable": {"vpc.amazonaws.com/pod-eni": "18", "cpu": "3920m",
+                    "memory": "7134420Ki", "attachable-volumes-aws-ebs": "25"},
                 "conditions": [{"type": "PIDPressure", "status": "False"}, {"type": "Ready", "status": "True"}],
                 "images": [{"names": ["a"], "sizeBytes": 1}]},
         }));
         assert_eq!(node.instance_type.as_deref(), Some("c5.xlarge"));
         assert_eq!(node.max_pods, 58);
         assert_eq!((node.pod_enis, node.windows_ips), (Some(18), None));
+        let allocatable =
+            Allocatable { cpu_millis: Some(3920), memory_bytes: Some(7_134_420 * 1024), volumes: Some(25) };
+        assert_eq!(node.allocatable, allocatable);
         assert!(node.unschedulable && node.ready && node.trunk_label);
         assert_eq!(node.annotations.keys().collect::<Vec<_>>(), ["k8s.amazonaws.com/eniConfig"]);
     }
@@ -139,5 +153,6 @@ mod tests {
     fn a_node_that_kubelet_has_not_reported_on_has_no_pods_yet() {
         let node = decode(json!({"metadata": {"name": "new"}, "spec": {}}));
         assert_eq!((node.max_pods, node.instance_type, node.unschedulable, node.ready), (0, None, false, false));
+        assert_eq!(node.allocatable, Allocatable::default());
     }
 }

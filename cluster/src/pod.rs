@@ -1,6 +1,7 @@
 //! Pod -> domain event.
 
-use std::collections::BTreeMap;
+mod requests;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use headroom_capacity::ids::PodUid;
@@ -9,7 +10,8 @@ use prost::Message;
 use serde::Deserialize;
 
 use crate::event::{Event, Pod};
-use crate::object::{Object, Skipped, null_is_default};
+use crate::object::{Object, null_is_default};
+use requests::{Container, Quantities, Resources, Volume};
 
 /// The extended resource by which a pod asks for a branch ENI (VPC resource controller `pkg/config/type.go`).
 pub(crate) const POD_ENI: &str = "vpc.amazonaws.com/pod-eni";
@@ -52,24 +54,14 @@ pub(crate) struct PodSpec {
     #[prost(message, repeated, tag = "20")]
     #[serde(deserialize_with = "null_is_default")]
     init_containers: Vec<Container>,
-}
-
-#[derive(Clone, Deserialize, Message)]
-#[serde(default)]
-struct Container {
-    #[prost(message, optional, tag = "8")]
+    #[prost(message, repeated, tag = "1")]
+    #[serde(deserialize_with = "null_is_default")]
+    volumes: Vec<Volume>,
+    #[prost(btree_map = "string, message", tag = "32")]
+    #[serde(deserialize_with = "null_is_default")]
+    overhead: Quantities,
+    #[prost(message, optional, tag = "40")]
     resources: Option<Resources>,
-}
-
-#[derive(Clone, Deserialize, Message)]
-#[serde(default)]
-struct Resources {
-    #[prost(btree_map = "string, message", tag = "1")]
-    #[serde(deserialize_with = "null_is_default")]
-    limits: BTreeMap<String, Skipped>,
-    #[prost(btree_map = "string, message", tag = "2")]
-    #[serde(deserialize_with = "null_is_default")]
-    requests: BTreeMap<String, Skipped>,
 }
 
 #[derive(Clone, Deserialize, Message)]
@@ -114,6 +106,7 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
     let RawPod { metadata, spec, status, .. } = raw;
     let status = status.unwrap_or_default();
     let demand = demand(spec.host_network.unwrap_or(false), resource_names(&spec));
+    let requests = requests::requests(&spec);
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     let deleting = metadata.deletion_timestamp.is_some();
     let taken_back = metadata.annotations.is_some_and(|all| all.get(POD_IPS).is_some_and(String::is_empty));
@@ -126,6 +119,7 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
         nominated_node: present(status.nominated_node_name).map(Into::into),
         priority: spec.priority.unwrap_or(0),
         demand,
+        requests,
         ip: status.pod_ip.and_then(|ip| ip.parse().ok()),
         terminal: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) || (deleting && taken_back),
         deleting,

@@ -44,6 +44,7 @@ fn node(at: usize) -> Node {
         max_pods: 110,
         pod_enis: None,
         windows_ips: None,
+        allocatable: Default::default(),
         unschedulable: false,
         ready: true,
         trunk_label: false,

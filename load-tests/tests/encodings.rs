@@ -159,6 +159,7 @@ fn assert_shows_everything(told: &Told) {
     varies("nominated node", &pods, |pod| pod.nominated_node.clone());
     varies("priority", &pods, |pod| pod.priority);
     varies("demand", &pods, |pod| pod.demand);
+    varies("requests", &pods, |pod| pod.requests);
     varies("IP", &pods, |pod| pod.ip);
     varies("terminal", &pods, |pod| pod.terminal);
     varies("deleting", &pods, |pod| pod.deleting);
@@ -171,6 +172,7 @@ fn assert_shows_everything(told: &Told) {
     varies("max pods", &nodes, |node| node.max_pods);
     varies("pod ENIs", &nodes, |node| node.pod_enis);
     varies("Windows IPs", &nodes, |node| node.windows_ips);
+    varies("allocatable", &nodes, |node| node.allocatable);
     varies("unschedulable", &nodes, |node| node.unschedulable);
     varies("ready", &nodes, |node| node.ready);
     varies("trunk label", &nodes, |node| node.trunk_label);

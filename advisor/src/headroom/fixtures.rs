@@ -81,6 +81,7 @@ pub(crate) fn state(nodes: &[&str], settings: &CniSettings) -> ClusterState {
             max_pods: 110,
             pod_enis: None,
             windows_ips: None,
+            allocatable: Default::default(),
             unschedulable: false,
             ready: true,
             trunk_label: false,

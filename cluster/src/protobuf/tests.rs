@@ -2,6 +2,7 @@
 //! (`load-tests/control-plane/cmd/encode`).
 
 use bytes::Bytes;
+use headroom_capacity::binding::{Allocatable, Requests};
 
 use super::message::{object, open};
 use crate::event::Event;
@@ -25,6 +26,9 @@ fn a_pod_is_the_same_in_both_encodings() {
     assert!(pod.terminal && pod.deleting && pod.schedule_failure.is_some());
     assert_eq!(pod.ip, Some([10, 0, 0, 4].into()));
     assert_eq!((pod.priority, pod.resource_version, pod.nominated_node.as_deref()), (-7, 4711, Some("n2")));
+    // The init container beside the one that stays; the pod's own memory; the overhead. A claim, an ephemeral and an EBS volume.
+    let requests = Requests { cpu_millis: 550 + 5, memory_bytes: (256 << 20) + 1_000_000, volumes: 3 };
+    assert_eq!(pod.requests, requests);
 }
 
 #[test]
@@ -35,6 +39,8 @@ fn a_node_is_the_same_in_both_encodings() {
     let Some(Event::NodeApplied(node)) = event else { panic!("{event:?}") };
     assert!(node.unschedulable && node.ready && node.trunk_label);
     assert_eq!((node.max_pods, node.pod_enis, node.windows_ips), (58, Some(18), Some(14)));
+    let allocatable = Allocatable { cpu_millis: Some(3920), memory_bytes: Some(7_134_420 << 10), volumes: Some(25) };
+    assert_eq!(node.allocatable, allocatable);
 }
 
 /// Go writes what is empty; in JSON it is missing.

@@ -85,6 +85,7 @@ impl Watch {
             max_pods: object::text(&change.object, "/status/capacity/pods").parse().unwrap_or(0),
             pod_enis: None,
             windows_ips: None,
+            allocatable: Default::default(),
             unschedulable: change.object["spec"]["unschedulable"] == true,
             ready: true,
             trunk_label: false,
@@ -133,5 +134,6 @@ fn pod(pod: &Value, at: Time) -> Option<PodInfo> {
         _ => Demand::PodIp,
     };
     let waiting_since = (node.is_some() && ip.is_none() && !over && !host).then_some(at);
-    Some(PodInfo { name: object::name(pod).into(), node, demand, ip, over, refused_at: None, waiting_since })
+    let (name, requests) = (object::name(pod).into(), Default::default());
+    Some(PodInfo { name, node, demand, requests, ip, over, refused_at: None, waiting_since })
 }

@@ -56,6 +56,7 @@ impl State {
         }
         let info = PodInfo {
             demand: pod.demand,
+            requests: pod.requests,
             ip,
             over: pod.terminal,
             refused_at: before.as_ref().and_then(|before| before.refused_at).max(early.map(|early| early.refused_at)),

@@ -5,6 +5,7 @@ mod relist;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use headroom_capacity::binding::Requests;
 use headroom_capacity::budget::NodeKind;
 use headroom_capacity::verdict::Demand;
 use headroom_cluster::{CniNode, EniConfig, ErrorClass, Pod, SandboxFailure};
@@ -26,6 +27,7 @@ fn node(name: &str) -> Node {
         max_pods: 58,
         pod_enis: None,
         windows_ips: None,
+        allocatable: Default::default(),
         unschedulable: false,
         ready: true,
         trunk_label: false,
@@ -45,6 +47,7 @@ fn waiting(uid: &str) -> Pod {
         nominated_node: None,
         priority: 0,
         demand: Demand::PodIp,
+        requests: Default::default(),
         ip: None,
         terminal: false,
         deleting: false,
@@ -127,6 +130,15 @@ fn a_pod_waits_from_when_it_is_bound_until_it_has_its_address() {
     let info = world.info("a");
     assert_eq!((info.waiting_since, info.ip, &*info.name), (None, Some(ip(7)), "shop/a"));
     assert_eq!(world.view().holders[&ip(7)], "a".into());
+}
+
+#[test]
+fn a_pod_takes_what_its_last_version_requests() {
+    let mut world = World::new();
+    let asks = |cpu_millis| Requests { cpu_millis, ..Requests::default() };
+    world.pod(Pod { requests: asks(100), ..waiting("a") });
+    world.pod(Pod { requests: asks(250), resource_version: 2, ..running("a", 7) });
+    assert_eq!(world.info("a").requests, asks(250));
 }
 
 #[test]
