@@ -7,7 +7,8 @@ use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=headroom");
-    let descriptors = protox::compile(["headroom/v1/extender.proto", "headroom/v1/feed.proto"], ["."])?;
+    let descriptors =
+        protox::compile(["headroom/v1/advisor.proto", "headroom/v1/extender.proto", "headroom/v1/feed.proto"], ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     // No transport: servers and clients bring their own connections.

@@ -18,7 +18,8 @@ async fn main() -> Result<()> {
     let endpoint = args.next().context("usage: inventory <endpoint> <cluster>")?;
     let mut config = Config { cluster_name: args.next().context("no cluster")?, ..Config::default() };
     config.aws.region = Some("us-west-2".to_owned());
-    let connection = Connection::at(&config.aws, &endpoint, Credentials::new("AKID", "secret", None, None, "test")).await?;
+    let connection =
+        Connection::at(&config.aws, &endpoint, Credentials::new("AKID", "secret", None, None, "test")).await?;
     let now = Time::ZERO + SystemTime::now().duration_since(UNIX_EPOCH)?;
     let round = Observer::new(connection, &config, fastrand::Rng::new()).round(now, &Default::default()).await;
     let errors: Vec<String> = round.errors.iter().map(ToString::to_string).collect();

@@ -1,7 +1,11 @@
 //! Command line of `headroom-advisor`.
 
 mod estimate;
+mod forecast;
+mod headroom;
+mod what_if;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,7 +24,7 @@ use crate::run::{Clock, Options, RunError, run};
 #[command(
     name = "headroom-advisor",
     version,
-    after_help = "Exit codes: 0 done; 1 failed while running; 2 wrong command line; 64 configuration refused."
+    after_help = "Exit codes: 0 done; 1 failed while running; 2 wrong command line; 64 configuration refused, or no region or credentials of AWS."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -31,6 +35,12 @@ struct Cli {
 enum Command {
     /// Observes and tells until SIGTERM or SIGINT.
     Run(Run),
+    /// Shows when each subnet runs out and what to do about it, as a running advisor expects it.
+    Forecast(forecast::Forecast),
+    /// Shows what binds first on nodes and node groups, and which instance types would suit their pods.
+    Headroom(headroom::Headroom),
+    /// Counts addresses under other settings of the VPC CNI or with other subnets, in the cluster of a running advisor or in a file.
+    WhatIf(what_if::WhatIf),
     /// Prints the configuration with every key and what it will cost in dollars and calls of AWS, or what is wrong with it.
     CheckConfig(CheckConfig),
 }
@@ -94,6 +104,9 @@ struct Run {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::CheckConfig(args) => check_config(args.config.config.as_deref(), args.sizes),
+        Command::Forecast(args) => runtime().and_then(|runtime| runtime.block_on(forecast::forecast(args))),
+        Command::Headroom(args) => runtime().and_then(|runtime| runtime.block_on(headroom::headroom(args))),
+        Command::WhatIf(args) => runtime().and_then(|runtime| runtime.block_on(what_if::what_if(args))),
         Command::Run(args) => Config::load(args.config.config.as_deref())
             .map_err(anyhow::Error::from)
             .and_then(|config| runtime()?.block_on(serve(config, args))),
@@ -115,6 +128,14 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 /// Several threads: a round over a large cluster is up to a second of work, and the feed's clients must not wait for it.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+/// A reader that has seen enough closes the pipe.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 fn check_config(path: Option<&Path>, sizes: estimate::Sizes) -> anyhow::Result<()> {

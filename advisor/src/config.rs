@@ -23,6 +23,10 @@ pub struct Config {
     pub leaks: Leaks,
     /// The stream of capacity to the extenders.
     pub feed: Feed,
+    /// What was observed over weeks.
+    pub history: History,
+    /// What is expected.
+    pub forecast: Forecast,
     /// Metrics in CloudWatch.
     pub cloudwatch: CloudWatch,
     /// Which of several advisors publishes and acts.
@@ -148,6 +152,51 @@ pub struct Feed {
 impl Default for Feed {
     fn default() -> Feed {
         Feed { max_clients: 64, history: 64 }
+    }
+}
+
+/// What was observed over weeks: forecasts are made from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct History {
+    /// Where it is kept, a file; it is made. Default null: in memory, and forecasts begin anew when the process ends.
+    pub path: Option<PathBuf>,
+    /// Most series; there are five of a subnet, two of a zone and two of a group. 100 to 1000000, default 10000.
+    pub max_series: u64,
+    /// Days on which the advisor ran after which a series that had no value on them is forgotten. 1 to 400, default 56.
+    pub idle_days: u32,
+    /// Where the time before the first start is read from, once after each start. What was observed is never replaced.
+    pub backfill: Backfill,
+}
+
+impl Default for History {
+    fn default() -> History {
+        History { path: None, max_series: 10_000, idle_days: 56, backfill: Backfill::default() }
+    }
+}
+
+/// Who else remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backfill {
+    /// CloudWatch, where an advisor published to `cloudwatch.namespace` before. Needs `cloudwatch:GetMetricData`; about a cent for 1,000
+    /// metrics. Default false.
+    pub cloudwatch: bool,
+    /// Host and port of a Prometheus that scrapes the advisor, such as `prometheus.monitoring:9090`; plain HTTP. Default null.
+    pub prometheus: Option<String>,
+}
+
+/// What is expected of each subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Forecast {
+    /// Seconds from one look ahead to the next. 60 to 86400, default 300.
+    pub period_secs: u64,
+}
+
+impl Default for Forecast {
+    fn default() -> Forecast {
+        Forecast { period_secs: 300 }
     }
 }
 

@@ -4,24 +4,28 @@
 //! EC2, Auto Scaling ──aws──> Inventory ─┐              ┌─> feed ──> extenders
 //!                                       ├─> ledger ────┼─> metrics ──> Prometheus
 //! cluster events ──state──> ClusterState┘  in_flight   └─> cloudwatch ──> spool ──> CloudWatch
-//!                                          leaks
+//!                                          leaks    └─> history ──> outlook ──> when subnets run out
 //! ```
 //!
-//! Decisions (`state`, `ledger`, `in_flight`, `leaks`, the figures of `metrics` and `cloudwatch`) are plain values and functions: time
+//! Decisions (`state`, `ledger`, `in_flight`, `leaks`, `outlook`, the figures of `metrics` and `cloudwatch`) are plain values and functions: time
 //! comes in as an argument and nothing waits. The shells (`aws`, `feed`, `run`) hold all the waiting.
 
 pub mod aws;
+pub mod binding;
 pub mod cli;
 pub mod cloudwatch;
 pub mod config;
 pub mod feed;
 pub mod headroom;
+pub mod history;
 pub mod in_flight;
 pub mod inventory;
 pub mod leaks;
 pub mod ledger;
 pub mod metrics;
+pub mod outlook;
 mod run;
 pub mod state;
+pub mod what_if;
 
 pub use run::{Clock, Handle, Options, RunError, run};

@@ -3,6 +3,7 @@
 
 mod books;
 mod label;
+mod outlook;
 #[cfg(test)]
 mod tests;
 
@@ -25,8 +26,10 @@ use crate::cloudwatch::Loss;
 use crate::cloudwatch::ipamd::Outcome;
 use crate::feed;
 use crate::headroom::Headroom;
+use crate::history::Recorded;
 use crate::inventory::ReadAt;
 use crate::ledger::Ledger;
+use crate::outlook::Outlook;
 use books::Books;
 pub(crate) use label::labels;
 
@@ -67,6 +70,11 @@ pub struct Metrics {
     points_dropped: Family<Labels<1>, Counter>,
     points_spooled: Gauge<i64, AtomicI64>,
     ipamd_scrapes: Family<Labels<1>, Counter>,
+    outlook: Arc<outlook::Latest>,
+    forecast_seconds: Histogram,
+    history_series: Gauge<i64, AtomicI64>,
+    history_refused: Counter,
+    history_errors: Counter,
     /// Failures of the spool's file.
     pub spool_errors: Counter,
 }
@@ -109,6 +117,11 @@ impl Metrics {
             points_dropped: Family::default(),
             points_spooled: Gauge::default(),
             ipamd_scrapes: Family::default(),
+            outlook: Arc::default(),
+            forecast_seconds: Histogram::new(exponential_buckets(10e-3, 2.0, 15)),
+            history_series: Gauge::default(),
+            history_refused: Counter::default(),
+            history_errors: Counter::default(),
             spool_errors: Counter::default(),
             registry: Registry::default(),
         };
@@ -149,8 +162,16 @@ impl Metrics {
         to.register("cloudwatch_spool_errors", spool, self.spool_errors.clone());
         let scrapes = "Times that an ipamd was to be read for the CNI Metrics Helper's names by how that ended";
         to.register("ipamd_scrapes", scrapes, self.ipamd_scrapes.clone());
+        let seconds = "Time of one look ahead over all subnets";
+        to.register_with_unit("forecast_duration", seconds, Unit::Seconds, self.forecast_seconds.clone());
+        to.register("history_series", "Series in the history", self.history_series.clone());
+        let refused = "Values that the history did not take: of a series too many, or no number";
+        to.register("history_refused", refused, self.history_refused.clone());
+        let errors = "Failures of the history's file; what it should have kept is missing";
+        to.register("history_errors", errors, self.history_errors.clone());
         to.register("build", "Version of the binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         to.register_collector(Box::new(Arc::clone(&self.books)));
+        to.register_collector(Box::new(Arc::clone(&self.outlook)));
     }
 
     fn preset(&self) {
@@ -201,6 +222,23 @@ impl Metrics {
             }
         }
         self.books.publish(ledger, headroom);
+    }
+
+    /// What the history took of one round, and how many series it has.
+    pub fn remembered(&self, recorded: Recorded, series: u64) {
+        self.history_refused.inc_by(recorded.over_limit + recorded.invalid);
+        self.history_series.set(i64::try_from(series).unwrap_or(i64::MAX));
+    }
+
+    /// The history's file did not do it.
+    pub fn history_failed(&self) {
+        self.history_errors.inc();
+    }
+
+    /// The latest look ahead, and how long it took.
+    pub fn foreseen(&self, outlook: Arc<Outlook>, took: Duration) {
+        self.forecast_seconds.observe(took.as_secs_f64());
+        self.outlook.publish(outlook);
     }
 
     /// The main loop is alive.
@@ -266,6 +304,6 @@ impl Metrics {
     }
 }
 
-fn unix_secs(time: Time) -> f64 {
+pub(crate) fn unix_secs(time: Time) -> f64 {
     Duration::from_millis(time.as_millis()).as_secs_f64()
 }

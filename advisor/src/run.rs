@@ -1,10 +1,13 @@
 //! Wiring: watches, loops and listeners, in one process or in a test.
 
+mod backfill;
 mod books;
 mod clock;
 mod core;
+mod foresee;
 mod observe;
 mod scrape;
+mod serve;
 mod sweep;
 mod turns;
 
@@ -24,8 +27,9 @@ use tokio::net::TcpListener;
 use self::core::Core;
 use crate::aws::{ConnectError as AwsConnectError, Connection, Observer};
 use crate::cloudwatch::{Publisher, SpoolError};
-use crate::config::{Config, LeakAction};
+use crate::config::{self, Config, LeakAction};
 use crate::feed::Feed;
+use crate::history::{History, HistoryError, Limits};
 use crate::metrics::{ADMIN, GRPC};
 pub use clock::Clock;
 
@@ -63,6 +67,9 @@ pub enum RunError {
     /// The file of `cloudwatch.spool_file` cannot be used.
     #[error("failed to open cloudwatch.spool_file")]
     Spool(#[from] SpoolError),
+    /// The file of `history.path` cannot be used.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The certificate cannot be served.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -119,7 +126,8 @@ where
         tasks.serve("leader election", election);
         leadership
     });
-    let core = Arc::new(Core::new(config, clock, &Candidate::identity(), leadership));
+    let history = open_history(&config)?;
+    let core = Arc::new(Core::new(config, clock, &Candidate::identity(), leadership, history));
     let publisher = publisher(&core, &aws)?;
     let headroom_cluster::Watch { events, tasks: watches } = headroom_cluster::watch(&client);
     for (kind, watch) in watches {
@@ -129,6 +137,7 @@ where
     let observer = Observer::new(aws.clone(), &core.config, fastrand::Rng::new());
     tasks.watch("observe", observe::observe(Arc::clone(&core), observer));
     tasks.watch("books", books::keep(Arc::clone(&core), publisher.clone()));
+    tasks.watch("forecast", foresee::look_ahead(Arc::clone(&core), aws.sdk.clone()));
     if let Some(publisher) = publisher {
         if core.config.cloudwatch.cni_metrics_helper_names {
             tasks.watch("ipamd", scrape::scrape(Arc::clone(&core), client.clone()));
@@ -144,10 +153,16 @@ where
         tasks.watch("certificates", tls::follow(certificates, core.metrics.served.clone(), tls::POLL));
     }
     serve_grpc(&mut tasks, &core, grpc_listener, acceptor).await;
-    let router = admin::router(Arc::clone(&core));
+    let router = admin::router(Arc::clone(&core)).merge(serve::page(&core));
     let served = listen::serve(admin_listener, core.metrics.served.by(ADMIN), None, router, tasks.stopped());
     tasks.serve("admin listener", served);
     Ok(Handle { grpc_addr, admin_addr, done: tasks.start(shutdown) })
+}
+
+/// Forecasts begin anew where it is kept in memory.
+fn open_history(config: &Config) -> Result<History, HistoryError> {
+    let config::History { path, max_series, idle_days, backfill: _ } = &config.history;
+    History::open(path.as_deref(), Limits { max_series: *max_series, idle_days: *idle_days })
 }
 
 fn candidate(config: &Config) -> Candidate {
@@ -171,8 +186,8 @@ fn publisher(core: &Core, aws: &Connection) -> Result<Option<Arc<Publisher>>, Sp
 async fn serve_grpc(tasks: &mut Supervisor, core: &Arc<Core>, listener: TcpListener, acceptor: Option<Acceptor>) {
     let ready = core.ready.subscribe();
     let descriptors = &[headroom_proto::FILE_DESCRIPTOR_SET];
-    let (router, health) = grpc::standard(&[Feed::SERVICE], descriptors, ready, tasks.stopped()).await;
-    let router = router.merge(core.feed.router(tasks.stopping()));
+    let (router, health) = grpc::standard(&[Feed::SERVICE, serve::SERVICE], descriptors, ready, tasks.stopped()).await;
+    let router = router.merge(core.feed.router(tasks.stopping())).merge(serve::grpc(core));
     tasks.serve("gRPC health", health);
     let served = listen::serve(listener, core.metrics.served.by(GRPC), acceptor, router, tasks.stopped());
     tasks.serve("gRPC listener", served);

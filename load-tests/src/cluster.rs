@@ -132,7 +132,7 @@ impl Cluster {
     /// When it does not answer.
     pub async fn metrics(&self) -> Result<Option<String>> {
         match &self.extender {
-            Some(extender) => get(extender.handle.admin_addr, "/metrics").await.map(Some),
+            Some(extender) => Ok(Some(get(extender.handle.admin_addr, "/metrics").await?)),
             None => Ok(None),
         }
     }

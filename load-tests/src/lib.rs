@@ -2,13 +2,15 @@
 
 pub mod advisor;
 pub mod authority;
+pub mod backtest;
 pub mod bench;
 pub mod burst;
 pub mod cluster;
 pub mod control_plane;
 pub mod demo;
 pub mod kubelets;
-pub mod page;
 pub mod pods;
 pub mod scheduler;
 pub mod seen;
+
+pub use headroom_shell::page;

@@ -7,16 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headroom_advisor::cloudwatch::catalog::{FIGURES, Scope};
 use headroom_advisor::cloudwatch::cni_helper::HELPER_FIGURES;
 use headroom_advisor::headroom::Headroom;
 use headroom_advisor::inventory::ReadAt;
 use headroom_advisor::ledger::{Ledger, SubnetAccount};
+use headroom_advisor::outlook::{Observed, Outlook, foresee};
+use headroom_capacity::settings::CniSettings;
 use headroom_capacity::subnet::Cidr;
 use headroom_capacity::units::{Ips, Prefixes};
 use headroom_capacity::verdict::Reason;
 use headroom_extender::config::ConfigFile as _;
+use headroom_forecast::Series;
 
 #[test]
 fn every_reason_has_its_row() {
@@ -38,6 +42,7 @@ fn every_reason_has_its_row() {
 fn every_metric_has_its_row() {
     let advisor = headroom_advisor::metrics::Metrics::new();
     advisor.published(Arc::new(example_ledger()), Arc::new(example_headroom()), &ReadAt::default());
+    advisor.foreseen(Arc::new(example_outlook()), Duration::ZERO);
     check_table("docs/metrics.md", "advisor", &metrics_table(&advisor.encode().unwrap()));
     let extender = headroom_extender::metrics::Metrics::new();
     extender.served.expires("server", 1);
@@ -145,6 +150,15 @@ fn example_ledger() -> Ledger {
         conflicts: Ips::ZERO,
     };
     Ledger { subnets: BTreeMap::from([("subnet-a".into(), subnet)]), ..Ledger::default() }
+}
+
+fn example_outlook() -> Outlook {
+    let (ledger, settings) = (example_ledger(), CniSettings::shipped());
+    let past = Series { start_secs: 0, step_secs: 300, values: Vec::new() };
+    let id = "subnet-a".into();
+    let observed = Observed { id: &id, ledger: &ledger, settings: &settings, used: &past, pods: &past, others: &past };
+    let subnet = foresee(&observed).expect("it is in the books");
+    Outlook { subnets: BTreeMap::from([(id.clone(), subnet)]), ..Outlook::default() }
 }
 
 fn example_headroom() -> Headroom {

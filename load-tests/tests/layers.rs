@@ -6,11 +6,15 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// Workspace crates that each crate may depend on, dev-dependencies included.
-const ARROWS: [(&str, &[&str]); 8] = [
-    ("headroom-advisor", &["headroom-capacity", "headroom-cluster", "headroom-proto", "headroom-shell"]),
+const ARROWS: [(&str, &[&str]); 9] = [
+    (
+        "headroom-advisor",
+        &["headroom-capacity", "headroom-cluster", "headroom-forecast", "headroom-proto", "headroom-shell"],
+    ),
     ("headroom-capacity", &[]),
     ("headroom-cluster", &["headroom-capacity"]),
     ("headroom-extender", &["headroom-capacity", "headroom-cluster", "headroom-proto", "headroom-shell"]),
+    ("headroom-forecast", &[]),
     ("headroom-lab", &["headroom-capacity"]),
     (
         "headroom-load-tests",
@@ -19,16 +23,18 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "headroom-capacity",
             "headroom-cluster",
             "headroom-extender",
+            "headroom-forecast",
             "headroom-lab",
             "headroom-proto",
+            "headroom-shell",
         ],
     ),
     ("headroom-proto", &[]),
     ("headroom-shell", &[]),
 ];
 
-/// What the pure model may use beside the standard library.
-const CAPACITY_LIBRARIES: [&str; 1] = ["thiserror"];
+/// What the pure crates may use beside the standard library.
+const PURE_LIBRARIES: [&str; 1] = ["thiserror"];
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -76,12 +82,15 @@ fn arrows_point_one_way() {
 }
 
 #[test]
-fn capacity_stays_pure() {
-    for dependency in &manifests()["headroom-capacity"] {
-        assert!(
-            dependency.kind.as_deref() == Some("dev") || CAPACITY_LIBRARIES.contains(&dependency.name.as_str()),
-            "capacity must not depend on {}; allowed: {CAPACITY_LIBRARIES:?}",
-            dependency.name
-        );
+fn capacity_and_forecast_stay_pure() {
+    let manifests = manifests();
+    for name in ["headroom-capacity", "headroom-forecast"] {
+        for dependency in &manifests[name] {
+            assert!(
+                dependency.kind.as_deref() == Some("dev") || PURE_LIBRARIES.contains(&dependency.name.as_str()),
+                "{name} must not depend on {}; allowed: {PURE_LIBRARIES:?}",
+                dependency.name
+            );
+        }
     }
 }

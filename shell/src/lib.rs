@@ -12,6 +12,7 @@ pub mod grpc;
 pub mod listen;
 pub mod log;
 pub mod metrics;
+pub mod page;
 pub mod process;
 pub mod supervise;
 pub mod tls;

@@ -29,11 +29,13 @@ pub enum Operation {
     DescribeAutoScalingGroups,
     /// CloudWatch.
     PutMetricData,
+    /// CloudWatch.
+    GetMetricData,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 11] = [
+    pub const ALL: [Operation; 12] = [
         Operation::DescribeSubnets,
         Operation::GetSubnetCidrReservations,
         Operation::DescribeNetworkInterfaces,
@@ -45,6 +47,7 @@ impl Operation {
         Operation::DeleteNetworkInterface,
         Operation::DescribeAutoScalingGroups,
         Operation::PutMetricData,
+        Operation::GetMetricData,
     ];
 
     /// The metric label, which is AWS's name of it and its IAM action.
@@ -62,18 +65,21 @@ impl Operation {
             Operation::DeleteNetworkInterface => "DeleteNetworkInterface",
             Operation::DescribeAutoScalingGroups => "DescribeAutoScalingGroups",
             Operation::PutMetricData => "PutMetricData",
+            Operation::GetMetricData => "GetMetricData",
         }
     }
 
     /// What AWS grants; `None` for Auto Scaling, whose quotas AWS does not publish.
     ///
     /// EC2 developer guide, "Request throttling", by category: non-mutating actions (`Describe*`, `Get*`) with a filter or a page
-    /// size, and mutating ones. Each operation has a bucket of its own. CloudWatch API reference, `PutMetricData`: 500 a second.
+    /// size, and mutating ones. Each operation has a bucket of its own. CloudWatch user guide, "CloudWatch service quotas": `PutMetricData`
+    /// 500 a second, `GetMetricData` 50.
     #[must_use]
     pub const fn quota(self) -> Option<Quota> {
         match self {
             Operation::DescribeAutoScalingGroups => None,
             Operation::PutMetricData => Some(Quota { burst: 500, per_sec: 500 }),
+            Operation::GetMetricData => Some(Quota { burst: 50, per_sec: 50 }),
             Operation::DeleteNetworkInterface => Some(Quota { burst: 50, per_sec: 5 }),
             _ => Some(Quota { burst: 100, per_sec: 20 }),
         }

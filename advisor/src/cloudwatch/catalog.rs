@@ -3,6 +3,7 @@
 use super::Unit;
 use super::figures::Totals;
 use crate::metrics::labels;
+use crate::outlook::{HORIZON_SECS, SubnetOutlook};
 
 labels! {
     /// What a metric is about: its dimensions.
@@ -43,6 +44,10 @@ pub(super) enum Value {
     Count(fn(&Totals) -> u64),
     /// The headroom of each node, as a distribution.
     Nodes,
+    /// What is expected of a subnet; of several the least, which is the first to run out.
+    Soonest(fn(&SubnetOutlook) -> f64),
+    /// What is expected of a subnet, added up over several.
+    Expected(fn(&SubnetOutlook) -> f64),
     /// How old what AWS says is.
     Age,
     /// 1.
@@ -52,11 +57,14 @@ pub(super) enum Value {
 const EVERYWHERE: &[Scope] = &[Scope::Cluster, Scope::Az, Scope::Subnet, Scope::Asg];
 const OF_PODS: &[Scope] = &[Scope::Cluster, Scope::Az, Scope::Asg];
 const OF_ENIS: &[Scope] = &[Scope::Cluster, Scope::Az, Scope::Subnet];
+const OF_SUBNETS: &[Scope] = &[Scope::Cluster, Scope::Subnet];
 const CLUSTER: &[Scope] = &[Scope::Cluster];
+/// What is told where nothing runs out within the horizon: CloudWatch has no infinity, and an alarm needs a value.
+const LONGEST_HOURS: f64 = HORIZON_SECS as f64 / 3600.0;
 
 /// All of them. A node may draw on several subnets, so pods are not counted by subnet; an ENI that leaked belongs to no group
 /// any more.
-pub const FIGURES: [Figure; 11] = [
+pub const FIGURES: [Figure; 14] = [
     Figure {
         name: "SubnetFreeIPs",
         meaning: "Free addresses that EC2 may choose, those that are on their way to nodes included",
@@ -114,6 +122,27 @@ pub const FIGURES: [Figure; 11] = [
         ..of_kubernetes(OF_PODS)
     },
     Figure {
+        name: "TimeToExhaustionHoursP10",
+        unit: Unit::None,
+        meaning: "Hours until a subnet has no room for another node, one chance in ten that it is sooner; 168 where that is not \
+                  expected within a week. Of several subnets the soonest",
+        value: Value::Soonest(|subnet| hours(subnet.exhaustion.p10_secs)),
+        ..of_aws(OF_ENIS)
+    },
+    Figure {
+        name: "TimeToExhaustionHoursP50",
+        unit: Unit::None,
+        meaning: "The same, as likely sooner as later",
+        value: Value::Soonest(|subnet| hours(subnet.exhaustion.p50_secs)),
+        ..of_aws(OF_SUBNETS)
+    },
+    Figure {
+        name: "ForecastUsedIPsP90",
+        meaning: "Addresses that will be held a day ahead, one chance in ten that it is more",
+        value: Value::Expected(|subnet| subnet.at(24 * 3600)[P90]),
+        ..of_aws(OF_SUBNETS)
+    },
+    Figure {
         name: "ObservationAge",
         unit: Unit::Seconds,
         meaning: "Time since the part of AWS was read that was read longest ago",
@@ -127,6 +156,13 @@ pub const FIGURES: [Figure; 11] = [
         ..of_nothing()
     },
 ];
+
+/// Index of the level 0.9 in `headroom_forecast::LEVELS`.
+const P90: usize = 3;
+
+fn hours(secs: Option<u64>) -> f64 {
+    secs.map_or(LONGEST_HOURS, |secs| (super::figures::number(secs) / 3600.0).min(LONGEST_HOURS))
+}
 
 const fn of_nothing() -> Figure {
     Figure {

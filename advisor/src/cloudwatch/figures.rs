@@ -18,6 +18,7 @@ use crate::config::Observe;
 use crate::headroom::Headroom;
 use crate::inventory::Inventory;
 use crate::ledger::{Ledger, NodeAccount, SubnetAccount};
+use crate::outlook::{Outlook, SubnetOutlook};
 use crate::state::ClusterState;
 
 /// What is told.
@@ -31,6 +32,8 @@ pub struct Observed<'a> {
     pub inventory: &'a Inventory,
     /// The room for pods in it.
     pub headroom: &'a Headroom,
+    /// What is expected, where that is known and recent.
+    pub outlook: Option<&'a Outlook>,
     /// The cluster's name.
     pub cluster: &'a str,
     /// How old a source may be: of an older one nothing is told, and an alarm sees missing data instead of a figure that stands
@@ -102,6 +105,8 @@ pub fn figures(observed: &Observed<'_>, now: Time) -> Vec<Datum> {
             let samples = match figure.value {
                 Value::Count(count) => vec![one(number(count(totals)))],
                 Value::Nodes => distribution(&observed.headroom.nodes),
+                Value::Soonest(of) => observed.expected(place, of).reduce(f64::min).map(one).into_iter().collect(),
+                Value::Expected(of) => observed.expected(place, of).reduce(|a, b| a + b).map(one).into_iter().collect(),
                 Value::Age => age.map(|age| one(age.as_secs_f64())).into_iter().collect(),
                 Value::One => vec![one(1.0)],
             };
@@ -119,6 +124,18 @@ impl Observed<'_> {
         let read_at = &self.inventory.read_at;
         let oldest = read_at.subnets?.min(read_at.enis?).min(read_at.instances?).min(read_at.groups?);
         Some(now.since(oldest))
+    }
+
+    /// What `of` gives for each subnet of the place.
+    fn expected(&self, place: &Place, of: fn(&SubnetOutlook) -> f64) -> impl Iterator<Item = f64> {
+        let here = move |id: &SubnetId, subnet: &SubnetOutlook| match place {
+            Place::Cluster => true,
+            Place::Az(az) => *az == subnet.az,
+            Place::Subnet(of) => of == id,
+            Place::Asg(_) => false,
+        };
+        let subnets = self.outlook.into_iter().flat_map(|outlook| &outlook.subnets);
+        subnets.filter(move |(id, subnet)| here(id, subnet)).map(move |(_, subnet)| of(subnet))
     }
 
     pub(super) fn aws_is_current(&self, now: Time) -> bool {

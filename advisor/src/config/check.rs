@@ -39,8 +39,8 @@ pub(super) fn lengths(config: &Config) -> [(&'static str, &str, usize); 4] {
 }
 
 /// Path of the key, value, least and most allowed.
-pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 17] {
-    let Config { aws, observe, in_flight, leaks, feed, cloudwatch, leader_election, .. } = config;
+pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 20] {
+    let Config { aws, observe, in_flight, leaks, feed, history, forecast, cloudwatch, leader_election, .. } = config;
     [
         ("aws.connect_timeout_ms", aws.connect_timeout_ms, 100, 60_000),
         ("aws.attempt_timeout_ms", aws.attempt_timeout_ms, 500, 120_000),
@@ -56,6 +56,9 @@ pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 17] {
         ("leaks.max_per_hour", u64::from(leaks.max_per_hour), 1, 1000),
         ("feed.max_clients", u64::from(feed.max_clients), 1, 1000),
         ("feed.history", u64::from(feed.history), 1, 10_000),
+        ("history.max_series", history.max_series, 100, 1_000_000),
+        ("history.idle_days", u64::from(history.idle_days), 1, 400),
+        ("forecast.period_secs", forecast.period_secs, 60, 86_400),
         ("cloudwatch.period_secs", cloudwatch.period_secs, 60, 3600),
         ("cloudwatch.spool_max_points", cloudwatch.spool_max_points, 1000, 10_000_000),
         ("leader_election.lease_secs", leader_election.lease_secs, 5, 300),

@@ -92,6 +92,7 @@ fn tell(core: &Core, books: &Books) {
     if let Some(read_at) = books.inventory.read_at.enis {
         core.feed.publish(feed::view(&books.ledger, &books.inventory.types), read_at);
     }
+    core.headroom.store(Some(Arc::clone(&books.headroom)));
     core.ledger.store(Some(Arc::clone(&books.ledger)));
     // Only the first time is news: who follows it tells gRPC's health anew.
     if core.ready.send_if_modified(|ready| !std::mem::replace(ready, true)) {
@@ -101,7 +102,11 @@ fn tell(core: &Core, books: &Books) {
 }
 
 async fn publish(core: &Core, publisher: &Publisher, books: &Books, now: Time) {
+    // Three missed looks ahead, as with what is read of AWS.
+    let recent = Duration::from_secs(3 * core.config.forecast.period_secs);
+    let outlook = core.outlook.load_full().filter(|outlook| now.since(outlook.at) <= recent);
     let observed = Observed {
+        outlook: outlook.as_deref(),
         ledger: &books.ledger,
         state: &books.cluster,
         inventory: &books.inventory,

@@ -15,9 +15,12 @@ use super::scrape::Ipamd;
 use crate::aws::Part;
 use crate::config::Config;
 use crate::feed::Feed;
+use crate::headroom::Headroom;
+use crate::history::History;
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::outlook::Outlook;
 use crate::state::{ClusterState, State};
 
 /// Without these there are no books. Groups and topology only add to them.
@@ -35,6 +38,12 @@ pub(super) struct Core {
     pub(super) inventory: watch::Sender<Arc<Inventory>>,
     /// The latest books.
     pub(super) ledger: ArcSwapOption<Ledger>,
+    /// Their figures.
+    pub(super) headroom: ArcSwapOption<Headroom>,
+    /// What the books said, over weeks.
+    pub(super) history: Arc<History>,
+    /// The latest look ahead.
+    pub(super) outlook: ArcSwapOption<Outlook>,
     /// What the ipamds told and is not published yet.
     pub(super) ipamd: Ipamd,
     /// Whether there were books once.
@@ -49,6 +58,7 @@ impl Core {
         clock: Clock,
         epoch: &str,
         leadership: Option<watch::Receiver<Leadership>>,
+        history: History,
     ) -> Core {
         let feed = Feed::new(epoch, &config.feed);
         Core {
@@ -59,6 +69,9 @@ impl Core {
             state: Mutex::new(State::new()),
             inventory: watch::Sender::new(Arc::default()),
             ledger: ArcSwapOption::empty(),
+            headroom: ArcSwapOption::empty(),
+            history: Arc::new(history),
+            outlook: ArcSwapOption::empty(),
             ipamd: Ipamd::default(),
             ready: watch::Sender::new(false),
             leadership,

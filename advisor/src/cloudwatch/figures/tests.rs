@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::units::Ips;
 use headroom_cluster::Kind;
+use headroom_forecast::Series;
 
 use super::*;
 use crate::cloudwatch::cost::{Sizes, estimate};
@@ -12,6 +13,7 @@ use crate::headroom::headroom;
 use crate::inventory::{Group, ReadAt};
 use crate::leaks::LeakReason;
 use crate::ledger::Leak;
+use crate::outlook;
 use crate::state::PodInfo;
 
 const NOW: Time = Time::from_secs(10_000);
@@ -27,6 +29,7 @@ fn pod(node: Option<&str>, ip: Option<&str>, demand: Demand) -> PodInfo {
         name: "default/p".into(),
         node: node.map(Arc::from),
         demand,
+        requests: Default::default(),
         ip: ip.map(|ip| ip.parse().unwrap()),
         over: false,
         refused_at: None,
@@ -86,8 +89,31 @@ impl Sample {
         let headroom = headroom(&self.ledger, &self.state, NOW);
         let Sample { ledger, state, inventory } = self;
         let max_age = Duration::from_secs(180);
-        figures(&Observed { ledger, state, inventory, headroom: &headroom, cluster: "prod", max_age }, NOW)
+        let outlook = outlook(ledger);
+        figures(
+            &Observed {
+                ledger,
+                state,
+                inventory,
+                headroom: &headroom,
+                outlook: Some(&outlook),
+                cluster: "prod",
+                max_age,
+            },
+            NOW,
+        )
     }
+}
+
+/// Of subnets without a past, of which nothing is expected.
+fn outlook(ledger: &Ledger) -> Outlook {
+    let past = Series { start_secs: 0, step_secs: 300, values: Vec::new() };
+    let settings = CniSettings::shipped();
+    let subnets = ledger.subnets.keys().filter_map(|id| {
+        let observed = outlook::Observed { id, ledger, settings: &settings, used: &past, pods: &past, others: &past };
+        Some((id.clone(), outlook::foresee(&observed)?))
+    });
+    Outlook { at: NOW, subnets: subnets.collect(), ..Outlook::default() }
 }
 
 /// Values by name, and the dimension beside `Cluster`.
@@ -112,6 +138,9 @@ fn each_scope_counts_what_is_its_own() {
     assert_eq!(of("SubnetFreeIPs"), all([140, 40, 100, 40, 100, 40, 140]));
     assert_eq!(of("SubnetFreePrefixes"), all([7, 1, 6, 1, 6, 1, 7]));
     assert_eq!(of("InFlightReservedIPs"), all([7, 7, 0, 7, 0, 7, 7]));
+    assert_eq!(of("TimeToExhaustionHoursP10"), some([168, 168, 168, 168, 168, -1, -1]));
+    let used = |id: &str| i32::try_from(sample().ledger.subnets[&id.into()].used().get()).unwrap();
+    assert_eq!(of("ForecastUsedIPsP90"), some([used("s") + used("t"), -1, -1, used("s"), used("t"), -1, -1]));
     assert_eq!(of("LeakedENIs"), some([1, 0, 1, 0, 1, -1, -1]));
     assert_eq!(of("LeakedIPs"), some([16, 0, 16, 0, 16, -1, -1]));
     assert_eq!(of("HeadroomPods"), some([22, 22, 0, -1, -1, 22, 0]));

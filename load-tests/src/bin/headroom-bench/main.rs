@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use headroom_load_tests::backtest;
 use tracing_subscriber::EnvFilter;
 
 /// Measures Headroom beside its peers on loopback.
@@ -31,6 +32,8 @@ enum Command {
     Observe(observe::Command),
     /// More pods than IPs, all at once: how many hang, how long the others wait for their IP, how much is used.
     Burst(burst::Burst),
+    /// Backtests forecasts and alerts beside what is used without Headroom, on the lab's traces or on CSV files.
+    Forecast(backtest::Options),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Pods(command) => on_all_cores(pods::run(command)),
         Command::Observe(command) => observe::run(command),
         Command::Burst(burst) => on_all_cores(burst::run(&burst)),
+        Command::Forecast(options) => forecast(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,6 +54,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn forecast(options: &backtest::Options) -> anyhow::Result<()> {
+    let report = backtest::run(options)?;
+    if options.out.is_none() {
+        print!("{report}");
+    }
+    Ok(())
 }
 
 fn on_all_cores(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

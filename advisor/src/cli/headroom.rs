@@ -1,0 +1,151 @@
+//! `headroom-advisor headroom`: what binds first, and which instance types would suit the pods.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use headroom_shell::page;
+
+use super::print;
+use crate::binding::report::{Report, Type};
+
+/// What to ask and how to show it.
+#[derive(Debug, Args)]
+pub(super) struct Headroom {
+    /// Admin address of a running advisor.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9281", env = "HEADROOM_ADVISOR_ADMIN_LISTEN")]
+    advisor: SocketAddr,
+    /// Also a row for each node.
+    #[arg(long)]
+    nodes: bool,
+    /// Tables for people, or JSON.
+    #[arg(long, value_enum, default_value = "table")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A row for each group and type.
+    Table,
+    /// Everything.
+    Json,
+}
+
+/// Asks and shows.
+pub(super) async fn headroom(args: Headroom) -> Result<()> {
+    let text = page::get(args.advisor, "/headroom").await.with_context(|| {
+        format!("no answer from {}; --advisor names the admin address of another advisor", args.advisor)
+    })?;
+    let report: Report = serde_json::from_str(&text).context("the advisor's answer is of another version")?;
+    match args.output {
+        Output::Table => print(&table(&report, args.nodes)),
+        Output::Json => print(&(serde_json::to_string_pretty(&report)? + "\n")),
+    }
+}
+
+fn table(report: &Report, nodes: bool) -> String {
+    let mut text = format!("{} more pods can get an address.\n", report.pods);
+    for (name, group) in &report.groups {
+        let by_resource = group.by_resource.iter().map(|(resource, nodes)| format!("{resource} {nodes}"));
+        let by_resource = by_resource.collect::<Vec<_>>().join(", ");
+        text.push_str(&format!(
+            "\n{name}: {} nodes; what ends them first: {}. A pod requests {:.0}m CPU and {:.0} MiB on average.\n",
+            group.nodes,
+            if by_resource.is_empty() { "nothing that is known" } else { &by_resource },
+            group.mean_cpu_millis,
+            group.mean_memory_mib,
+        ));
+        let row = |cells: [&str; 6]| {
+            let [name, pods, binds, cpu, memory, ips] = cells;
+            format!("  {name:<22}{pods:>6}  {binds:<11}{cpu:>9}{memory:>12}{ips:>10}\n")
+        };
+        text.push_str(&row(["TYPE", "PODS", "ENDED BY", "CPU IDLE", "MEMORY IDLE", "IPS/POD"]));
+        for each in &group.types {
+            text.push_str(&row(cells(each).each_ref().map(String::as_str)));
+        }
+    }
+    if nodes {
+        text.push_str(&format!("\n{:<48}{:<14}{:<11}{:>10}\n", "NODE", "TYPE", "ENDED BY", "MORE PODS"));
+        for (name, node) in &report.nodes {
+            let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
+            let more = node.room.values().min().map_or_else(|| "?".to_owned(), u64::to_string);
+            text.push_str(&format!(
+                "{name:<48}{:<14}{:<11}{more:>10}\n",
+                known(&node.instance_type),
+                known(&node.binds)
+            ));
+        }
+    }
+    text
+}
+
+/// A star for the types that run now, a tilde before what is computed.
+fn cells(of: &Type) -> [String; 6] {
+    let unknown = || "?".to_owned();
+    let share = |share: Option<f64>| share.map_or_else(unknown, |share| format!("{:.0} %", share * 100.0));
+    let about = if of.estimated { "~" } else { "" };
+    [
+        format!("{}{}", of.instance_type, if of.current { " *" } else { "" }),
+        of.pods.map_or_else(unknown, |pods| format!("{about}{pods}")),
+        of.binds.clone().unwrap_or_else(unknown),
+        share(of.stranded_cpu),
+        share(of.stranded_memory),
+        of.ips_per_pod.map_or_else(unknown, |ips| format!("{ips:.1}")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::binding::report::{Group, Node};
+
+    #[test]
+    fn groups_with_their_types_and_nodes() {
+        let kind = |name: &str, current, pods, binds: &str| Type {
+            instance_type: name.to_owned(),
+            current,
+            estimated: !current,
+            pods: Some(pods),
+            binds: Some(binds.to_owned()),
+            stranded_cpu: Some(0.254),
+            stranded_memory: None,
+            ips_per_pod: Some(1.25),
+        };
+        let group = Group {
+            nodes: 2,
+            pods: Some(7),
+            binds: Some("ip".to_owned()),
+            by_resource: BTreeMap::from([("cpu".to_owned(), 1), ("ip".to_owned(), 1)]),
+            mean_cpu_millis: 100.0,
+            mean_memory_mib: 128.4,
+            types: vec![kind("m5.xlarge", false, 58, "pods"), kind("m5.large", true, 27, "ip")],
+        };
+        let node = Node {
+            group: Some("workers".to_owned()),
+            instance_type: Some("m5.large".to_owned()),
+            binds: None,
+            room: BTreeMap::new(),
+        };
+        let report = Report {
+            pods: 7,
+            groups: BTreeMap::from([("workers".to_owned(), group)]),
+            nodes: BTreeMap::from([("ip-10-0-0-1".to_owned(), node)]),
+            ..Report::default()
+        };
+        assert_eq!(
+            table(&report, true),
+            "7 more pods can get an address.
+
+workers: 2 nodes; what ends them first: cpu 1, ip 1. A pod requests 100m CPU and 128 MiB on average.
+  TYPE                    PODS  ENDED BY    CPU IDLE MEMORY IDLE   IPS/POD
+  m5.xlarge                ~58  pods            25 %           ?       1.2
+  m5.large *                27  ip              25 %           ?       1.2
+
+NODE                                            TYPE          ENDED BY    MORE PODS
+ip-10-0-0-1                                     m5.large      ?                   ?
+"
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Remembers what the books say, and looks ahead from time to time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_config::SdkConfig;
+use headroom_capacity::time::Time;
+use headroom_forecast::Series;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use super::backfill::backfill;
+use super::core::Core;
+use crate::binding::{Types, binding};
+use crate::history::{History, HistoryError, Kind, Recorded, SeriesKey, Tier};
+use crate::inventory::Inventory;
+use crate::ledger::{Ledger, NodeAccount};
+use crate::outlook::{Observed, Outlook, demand, foresee, sample};
+use crate::state::ClusterState;
+
+/// How often the books are remembered: the history keeps the largest value of five minutes.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// Remembers and looks ahead, for ever. What the file cannot take is said and counted, and the next round tries again.
+pub(super) async fn look_ahead(core: Arc<Core>, sdk: SdkConfig) {
+    let period = Duration::from_secs(core.config.forecast.period_secs);
+    let (mut remembered, mut made) = (None, None::<Time>);
+    let mut past = JoinSet::new();
+    loop {
+        core.clock.sleep(EVERY).await;
+        let Some(ledger) = core.ledger.load_full().filter(|ledger| Some(ledger.at) != remembered) else { continue };
+        if remembered.replace(ledger.at).is_none() {
+            past.spawn(backfill(Arc::clone(&core), sdk.clone(), Arc::clone(&ledger)));
+        }
+        let due = made.is_none_or(|at| ledger.at.since(at) >= period);
+        let due = due.then(|| (core.cluster(ledger.at), Arc::clone(&core.inventory.borrow())));
+        let history = Arc::clone(&core.history);
+        let work = move || round(&history, &ledger, due);
+        let Ok(done) = spawn_blocking(work).await else {
+            tracing::error!("the forecast could not be made; the former one stays");
+            continue;
+        };
+        match done {
+            Ok(Round { recorded, series, outlook, took }) => {
+                core.metrics.remembered(recorded, series);
+                if let Some(outlook) = outlook {
+                    made = Some(outlook.at);
+                    core.metrics.foreseen(Arc::clone(&outlook), took);
+                    core.outlook.store(Some(outlook));
+                }
+            }
+            Err(error) => {
+                core.metrics.history_failed();
+                let error = anyhow::Error::from(error);
+                tracing::error!(error = format!("{error:#}"), "the history could not be kept; trying again");
+            }
+        }
+    }
+}
+
+type Seen = (Arc<ClusterState>, Arc<Inventory>);
+
+struct Round {
+    recorded: Recorded,
+    series: u64,
+    outlook: Option<Arc<Outlook>>,
+    took: Duration,
+}
+
+/// `due`: cluster and AWS, where it is time to look ahead.
+fn round(history: &History, ledger: &Ledger, due: Option<Seen>) -> Result<Round, HistoryError> {
+    let at_secs = ledger.at.as_millis() / 1000;
+    let recorded = history.record(at_secs, &sample(ledger))?;
+    let started = Instant::now();
+    let outlook = due.map(|seen| look(history, ledger, seen, at_secs)).transpose()?;
+    Ok(Round { recorded, series: history.series_count()?, outlook: outlook.map(Arc::new), took: started.elapsed() })
+}
+
+fn look(history: &History, ledger: &Ledger, seen: Seen, at_secs: u64) -> Result<Outlook, HistoryError> {
+    let (cluster, inventory) = seen;
+    let types = Types { limits: &inventory.types, shapes: &BTreeMap::new() };
+    let binding = binding(ledger, &cluster, &types);
+    let mut outlook = Outlook { at: ledger.at, binding, ..Outlook::default() };
+    let settings = Arc::clone(&cluster.settings);
+    // Looking ahead takes a while, and a change of the cluster meanwhile would copy it.
+    drop(cluster);
+    for id in ledger.subnets.keys() {
+        let series = |kind| past(history, kind, id.as_str(), at_secs);
+        let (used, pods, others) =
+            (series(Kind::SubnetUsedIps)?, series(Kind::SubnetPods)?, series(Kind::SubnetOtherIps)?);
+        let observed = Observed { id, ledger, settings: &settings, used: &used, pods: &pods, others: &others };
+        if let Some(subnet) = foresee(&observed) {
+            outlook.subnets.insert(id.clone(), subnet);
+        }
+    }
+    let named = |name: fn(&NodeAccount) -> Option<&Arc<str>>| {
+        ledger.nodes.values().filter_map(name).cloned().collect::<BTreeSet<Arc<str>>>()
+    };
+    for az in named(|node| node.az.as_ref()) {
+        let pods = past(history, Kind::AzPods, &az, at_secs)?;
+        outlook.azs.insert(Arc::clone(&az), demand(ledger, &settings, |node| node.az.as_ref() == Some(&az), &pods));
+    }
+    for group in named(|node| node.group.as_ref()) {
+        let pods = past(history, Kind::GroupPods, &group, at_secs)?;
+        let of = demand(ledger, &settings, |node| node.group.as_ref() == Some(&group), &pods);
+        outlook.groups.insert(group, of);
+    }
+    Ok(outlook)
+}
+
+/// All that is kept in steps of five minutes, without the empty time before the first of them.
+pub(super) fn past(history: &History, kind: Kind, id: &str, at_secs: u64) -> Result<Series, HistoryError> {
+    let tier = Tier::FiveMinutes;
+    let key = SeriesKey::new(kind, id);
+    let mut series = history.series(&key, tier, at_secs.saturating_sub(tier.span_secs()), at_secs + 1)?;
+    let empty = series.values.iter().take_while(|value| value.is_none()).count();
+    series.values.drain(..empty);
+    series.start_secs += empty as u64 * u64::from(series.step_secs);
+    Ok(series)
+}

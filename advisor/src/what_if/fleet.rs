@@ -1,0 +1,128 @@
+//! Nodes, pods and subnets as a file can hold them.
+
+use std::collections::BTreeMap;
+
+use headroom_capacity::budget::Budget;
+use headroom_capacity::settings::CniSettings;
+use headroom_shell::config::{ConfigError, ConfigFile, within};
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Ledger, Owner};
+use crate::outlook::draws_on;
+use crate::state::ClusterState;
+
+/// A cluster as far as its addresses go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fleet {
+    /// Environment of `aws-node`, by variable.
+    pub cni: BTreeMap<String, String>,
+    /// Subnets.
+    pub subnets: Vec<Subnet>,
+    /// Nodes, as many in one entry as are alike.
+    pub nodes: Vec<Nodes>,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subnet {
+    /// Its ID, or any name.
+    pub id: String,
+    /// Addresses that can be held: of a /24 without reservations 251.
+    pub usable_ips: u32,
+    /// Addresses that others than these nodes hold. Default 0.
+    #[serde(default)]
+    pub other_ips: u32,
+}
+
+/// Nodes that are alike.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nodes {
+    /// Their instance type.
+    pub instance_type: String,
+    /// The subnet of their primary ENIs.
+    pub subnet: String,
+    /// The subnet of their pods under custom networking. Default null: that of the nodes.
+    #[serde(default)]
+    pub pod_subnet: Option<String>,
+    /// Pods that kubelet admits, host-network ones included.
+    pub max_pods: u32,
+    /// Pods with an address of their own on each.
+    pub pods_each: u32,
+    /// How many nodes.
+    pub count: u32,
+}
+
+impl ConfigFile for Fleet {
+    const BINARY: &'static str = "headroom-advisor";
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.subnets.is_empty() {
+            return Err(ConfigError::Value { key: "subnets", problem: "at least one is needed".to_owned() });
+        }
+        let subnets = self.subnets.iter();
+        within(subnets.map(|subnet| ("subnets.usable_ips", u64::from(subnet.usable_ips), 1, 65_531)))?;
+        within(self.nodes.iter().flat_map(|nodes| {
+            [
+                ("nodes.count", u64::from(nodes.count), 0, 100_000),
+                ("nodes.max_pods", u64::from(nodes.max_pods), 1, 1000),
+                ("nodes.pods_each", u64::from(nodes.pods_each), 0, 1000),
+            ]
+        }))
+    }
+}
+
+/// The cluster as it is; pods on nodes of a kind are spread evenly. Nodes whose type is not known are left out.
+#[must_use]
+pub fn fleet(ledger: &Ledger, state: &ClusterState) -> Fleet {
+    let mut subnets = Vec::new();
+    let mut kinds: BTreeMap<Nodes, u32> = BTreeMap::new();
+    for (id, account) in &ledger.subnets {
+        let others = [Owner::Foreign, Owner::Leaked, Owner::Branch].map(|owner| account.held_by(owner).get());
+        subnets.push(Subnet {
+            id: id.to_string(),
+            usable_ips: (account.used() + account.free_ips).get(),
+            other_ips: others.iter().sum(),
+        });
+        for (name, node) in ledger.nodes.iter().filter(|(_, node)| draws_on(node, id)) {
+            let Some(info) = state.nodes.get(name) else { continue };
+            let (Some(instance_type), Budget::Ipv4(budget)) = (&info.node.instance_type, &node.budget) else {
+                continue;
+            };
+            let nodes = Nodes {
+                instance_type: instance_type.to_string(),
+                subnet: id.to_string(),
+                pod_subnet: info.eni_config_subnet.as_ref().map(ToString::to_string),
+                max_pods: budget.max_pods,
+                pods_each: node.assigned.get() + node.waiting,
+                count: 0,
+            };
+            *kinds.entry(nodes).or_default() += 1;
+        }
+    }
+    let nodes = kinds.into_iter().map(|(nodes, count)| Nodes { count, ..nodes }).collect();
+    Fleet { cni: environment(&state.settings), subnets, nodes }
+}
+
+/// The variables that bear on the count, as `aws-node` would have to have them.
+fn environment(settings: &CniSettings) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::from([
+        ("WARM_ENI_TARGET".to_owned(), settings.warm_eni_target.to_string()),
+        ("WARM_PREFIX_TARGET".to_owned(), settings.warm_prefix_target.to_string()),
+        ("ENABLE_PREFIX_DELEGATION".to_owned(), settings.prefix_delegation.to_string()),
+        ("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG".to_owned(), settings.custom_networking.to_string()),
+        ("ENABLE_POD_ENI".to_owned(), settings.pod_eni.to_string()),
+    ]);
+    let optional = [
+        ("WARM_IP_TARGET", settings.warm_ip_target),
+        ("MINIMUM_IP_TARGET", settings.minimum_ip_target),
+        ("MAX_ENI", settings.max_eni),
+    ];
+    variables.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_string()))));
+    if settings.ipv6 {
+        variables.insert("ENABLE_IPv6".to_owned(), "true".to_owned());
+    }
+    variables
+}
