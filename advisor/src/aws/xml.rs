@@ -192,6 +192,27 @@ impl<'a> Xml<'a> {
         Ok(())
     }
 
+    /// Gives `read` the bytes inside the element that it is in, whose end tag is `end` and which holds no other of its name, and
+    /// leaves it. Where `read` does not know what to make of them it gives `None`, and the element is still to be read.
+    pub(super) fn inside<T>(
+        &mut self,
+        end: &str,
+        read: impl FnOnce(&'a [u8]) -> Option<T>,
+    ) -> Result<Option<T>, Malformed> {
+        if self.empty {
+            return Ok(None);
+        }
+        let rest = self.reader.get_mut();
+        let Some((inside, after)) = memmem::find(rest, end.as_bytes()).map(|at| rest.split_at(at)) else {
+            return Ok(None);
+        };
+        let Some(read) = read(inside) else { return Ok(None) };
+        *rest = after;
+        // It checks that it is this element's.
+        self.reader.read_event()?;
+        Ok(Some(read))
+    }
+
     /// Leaves the element that it is in.
     pub(super) fn skip(&mut self) -> Result<(), Malformed> {
         let mut depth = if std::mem::take(&mut self.empty) { 0 } else { 1_u32 };

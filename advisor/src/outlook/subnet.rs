@@ -7,6 +7,7 @@ use headroom_capacity::ids::SubnetId;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::steady::steady;
 use headroom_capacity::units::{IPS_PER_PREFIX, Ips, Prefixes};
+use headroom_forecast::quantiles::running;
 use headroom_forecast::{
     Assumption, Exhaustion, Forecast, LEVELS, Model, Point, Question, Series, exhaustion, forecast,
 };
@@ -213,6 +214,12 @@ fn expect(observed: &Observed<'_>, fleet: Option<&Fleet<'_>>, usable: f64) -> (b
         });
         sum.collect()
     };
-    let (points, peaks) = (both(&pods.points, &others.points), both(&pods.peaks, &others.peaks));
+    let (points, mut peaks): (Vec<Point>, Vec<Point>) =
+        (both(&pods.points, &others.points), both(&pods.peaks, &others.peaks));
+    // Where one pod more needs a node more, all nodes may hold less together: the most is not below what is passed on the way.
+    for (peak, point) in peaks.iter_mut().zip(&points) {
+        peak.values = std::array::from_fn(|level| peak.values[level].max(point.values[level]));
+    }
+    let peaks = running(&peaks);
     (true, Forecast { points, peaks, ..pods })
 }
