@@ -168,6 +168,8 @@ pub struct NodeAccount {
     pub group: Option<Arc<str>>,
     /// Its availability zone.
     pub az: Option<Arc<str>>,
+    /// The subnet of its primary ENI.
+    pub primary_subnet: Option<SubnetId>,
     /// Its hard limits.
     pub budget: Budget,
     /// ENIs attached, the trunk and those that ipamd leaves alone included.

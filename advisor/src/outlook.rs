@@ -27,7 +27,6 @@ pub use advice::{Advice, Remedy};
 pub use demand::{Demand, demand};
 pub use footprint::Fleet;
 pub use sample::sample;
-pub(crate) use subnet::draws_on;
 pub use subnet::{Observed, SubnetOutlook, foresee};
 
 /// How far forecasts look: a subnet is added by people, who have weekends.

@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use headroom_capacity::budget::{Budget, Ipv4Budget, NodeFacts, NodeKind, budget};
 use headroom_capacity::instance;
 use headroom_capacity::settings::CniSettings;
-use headroom_capacity::steady::steady;
+use headroom_capacity::steady::{Steady, steady};
 use headroom_capacity::units::{Enis, Ips, Prefixes};
 use thiserror::Error;
 
-pub use fleet::{Fleet, Nodes, Subnet, fleet};
+pub use fleet::{Fleet, Nodes, Subnet, VARIABLES, fleet};
 
 /// Why a fleet cannot be counted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -65,34 +65,71 @@ pub fn count(fleet: &Fleet) -> Result<BTreeMap<String, Count>, WhatIfError> {
         let count = Count { usable: Ips(subnet.usable_ips), held: others, ..Count::default() };
         counts.insert(subnet.id.clone(), count);
     }
-    let mut ceilings: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut typical: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
     for nodes in &fleet.nodes {
         let budget = budget_of(nodes, &settings)?;
         let rest = steady(&settings, &budget, nodes.pods_each);
-        let own = &nodes.subnet;
-        let pods_subnet = nodes.pod_subnet.as_deref().filter(|_| settings.custom_networking).unwrap_or(own);
-        let held = rest.subnet_ips.get() * nodes.count;
-        let count = find(&mut counts, pods_subnet)?;
-        count.held += Ips(held);
-        count.warm += Ips(rest.ips_attached.get().saturating_sub(nodes.pods_each) * nodes.count);
-        count.prefixes += Prefixes(rest.prefixes.get() * nodes.count);
-        count.pods += nodes.pods_each * nodes.count;
-        *ceilings.entry(pods_subnet).or_default() += more_pods(&budget, nodes);
-        let most = typical.entry(pods_subnet).or_default();
-        *most = (*most).max((nodes.count, rest.subnet_ips.get()));
-        find(&mut counts, own)?.held += Ips(rest.node_subnet_ips.get() * nodes.count);
+        let own = nodes.subnet.as_str();
+        let of_pods = nodes.pod_subnet.as_deref().filter(|_| settings.custom_networking).unwrap_or(own);
+        let count = find(&mut counts, of_pods)?;
+        count.held += Ips(rest.subnet_ips.get().saturating_mul(nodes.count));
+        count.warm += Ips(rest.ips_attached.get().saturating_sub(nodes.pods_each).saturating_mul(nodes.count));
+        count.prefixes += Prefixes(rest.prefixes.get().saturating_mul(nodes.count));
+        tallies.entry(of_pods).or_default().add(nodes, &budget, &rest);
+        if !rest.node_subnet_ips.is_zero() {
+            find(&mut counts, own)?.held += Ips(rest.node_subnet_ips.get().saturating_mul(nodes.count));
+            tallies.entry(own).or_default().typical(nodes.count, rest.node_subnet_ips);
+        }
     }
     for (id, count) in &mut counts {
-        let free = count.usable.saturating_sub(count.held).get();
-        let more = ceilings.get(id.as_str()).copied().unwrap_or_default();
-        // What is warm already needs nothing of the subnet.
-        count.pods += more.min(free + count.warm.get());
-        count.pods = count.pods.min(count.usable.get());
-        let each = typical.get(id.as_str()).map_or(0, |(_, each)| *each);
-        count.more_nodes = free.checked_div(each).unwrap_or_default();
+        if let Some(tally) = tallies.get(id.as_str()) {
+            tally.finish(count);
+        }
     }
     Ok(counts)
+}
+
+/// What the nodes of a subnet come to together.
+#[derive(Default)]
+struct Tally {
+    pods: u64,
+    more_pods: u64,
+    /// Addresses that ENIs have for themselves.
+    primaries: u64,
+    slots_per_eni: u64,
+    /// Of the most frequent kind of node: how many there are, and what each holds.
+    typical: (u32, Ips),
+}
+
+impl Tally {
+    fn add(&mut self, nodes: &Nodes, budget: &Ipv4Budget, rest: &Steady) {
+        let nodes_count = u64::from(nodes.count);
+        let most = budget.ceiling.get().min(nodes.max_pods);
+        self.pods += u64::from(nodes.pods_each) * nodes_count;
+        self.more_pods += u64::from(most.saturating_sub(nodes.pods_each)) * nodes_count;
+        self.primaries += u64::from(rest.enis.get()) * nodes_count;
+        if nodes.count >= self.typical.0 {
+            self.slots_per_eni = u64::from(budget.slots_per_eni * budget.mode.ips_per_slot());
+        }
+        self.typical(nodes.count, rest.subnet_ips);
+    }
+
+    fn typical(&mut self, nodes: u32, each: Ips) {
+        self.typical = self.typical.max((nodes, each));
+    }
+
+    fn finish(&self, count: &mut Count) {
+        let free = u64::from(count.usable.saturating_sub(count.held).get());
+        // Each further ENI takes an address of its own.
+        let for_pods = (free * self.slots_per_eni).checked_div(self.slots_per_eni + 1).unwrap_or_default();
+        let more = self.more_pods.min(for_pods + u64::from(count.warm.get()));
+        let others =
+            u64::from(count.held.get()).saturating_sub(self.pods + u64::from(count.warm.get()) + self.primaries);
+        let room = u64::from(count.usable.get()).saturating_sub(others + self.primaries);
+        count.pods = u32::try_from((self.pods + more).min(room)).unwrap_or(u32::MAX);
+        let each = u64::from(self.typical.1.get());
+        count.more_nodes = u32::try_from(free.checked_div(each).unwrap_or_default()).unwrap_or(u32::MAX);
+    }
 }
 
 /// ipamd's reading of the fleet's environment.
@@ -122,17 +159,12 @@ fn budget_of(nodes: &Nodes, settings: &CniSettings) -> Result<Ipv4Budget, WhatIf
         max_pods: nodes.max_pods,
         unmanaged: Enis::ZERO,
         excluded: Enis::ZERO,
-        trunk_attached: settings.pod_eni,
+        // One that is to come is counted by itself, on types that can have it.
+        trunk_attached: false,
         windows_prefix_delegation: false,
     };
     match budget(&facts) {
         Budget::Ipv4(budget) => Ok(budget),
         _ => Err(unknown()),
     }
-}
-
-/// Pods beyond those that run, by the ENIs' limit and kubelet's.
-fn more_pods(budget: &Ipv4Budget, nodes: &Nodes) -> u32 {
-    let most = budget.ceiling.get().min(nodes.max_pods);
-    most.saturating_sub(nodes.pods_each) * nodes.count
 }

@@ -85,6 +85,8 @@ pub struct Ipv4Budget {
     pub mode: Mode,
     /// Whether prefix delegation was asked for and is not supported here.
     pub prefix_fallback: bool,
+    /// Whether ENIs of this type can take prefixes, asked for or not.
+    pub prefixes_supported: bool,
     /// ENIs that may be attached at all (`getMaxENI`).
     pub max_enis: Enis,
     /// ENIs that can take pod addresses.
@@ -144,6 +146,7 @@ fn ipv4(facts: &NodeFacts<'_>, limits: &InstanceLimits) -> Ipv4Budget {
     Ipv4Budget {
         mode,
         prefix_fallback: settings.prefix_delegation && !supported,
+        prefixes_supported: supported,
         max_enis,
         pod_enis,
         slots_per_eni,

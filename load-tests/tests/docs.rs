@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headroom_advisor::binding::{Binding, GroupBinding};
 use headroom_advisor::cloudwatch::catalog::{FIGURES, Scope};
 use headroom_advisor::cloudwatch::cni_helper::HELPER_FIGURES;
 use headroom_advisor::headroom::Headroom;
@@ -158,7 +159,9 @@ fn example_outlook() -> Outlook {
     let id = "subnet-a".into();
     let observed = Observed { id: &id, ledger: &ledger, settings: &settings, used: &past, pods: &past, others: &past };
     let subnet = foresee(&observed).expect("it is in the books");
-    Outlook { subnets: BTreeMap::from([(id.clone(), subnet)]), ..Outlook::default() }
+    let groups = BTreeMap::from([("workers".into(), GroupBinding::default())]);
+    let binding = Binding { groups, ..Binding::default() };
+    Outlook { subnets: BTreeMap::from([(id.clone(), subnet)]), binding, ..Outlook::default() }
 }
 
 fn example_headroom() -> Headroom {

@@ -131,6 +131,7 @@ fn ledger(nodes: &[String], attached: u32, free: u32) -> Ledger {
         waiting: 0,
         branch: Enis(0),
         free_slots: [(subnet.clone(), 9 - attached)].into(),
+        primary_subnet: Some(subnet.clone()),
         new_eni_subnets: vec![subnet.clone()],
         in_flight: Vec::new(),
     };

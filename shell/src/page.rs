@@ -1,10 +1,17 @@
 //! A page over HTTP, such as one of an admin listener.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::TcpStream;
+
+/// From the connection to the last byte.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Eight weeks of 500 subnets in steps of five minutes are half as much.
+const MOST_BYTES: usize = 256 << 20;
 
 /// Why there is no page.
 #[derive(Debug, Error)]
@@ -36,7 +43,8 @@ pub enum PageError {
 /// When there is no answer, or its status is no success.
 pub async fn get(addr: impl ToString, path: &str) -> Result<String, PageError> {
     let addr = addr.to_string();
-    let (status, body) = match exchange(&addr, path).await {
+    let answer = tokio::time::timeout(DEADLINE, exchange(&addr, path)).await.unwrap_or_else(|late| Err(late.into()));
+    let (status, body) = match answer {
         Ok(answer) => answer,
         Err(source) => return Err(PageError::Unreachable { addr, path: path.to_owned(), source }),
     };
@@ -54,7 +62,7 @@ async fn exchange(
     let answer = async move {
         let reply = sender.send_request(request).await?;
         let status = reply.status();
-        Ok((status, to_bytes(Body::new(reply.into_body()), usize::MAX).await?))
+        Ok((status, to_bytes(Body::new(reply.into_body()), MOST_BYTES).await?))
     };
     // The connection ends when its only request is answered.
     let (answer, _) = tokio::join!(answer, connection);

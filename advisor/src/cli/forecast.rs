@@ -3,7 +3,6 @@
 mod chart;
 mod table;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -19,7 +18,7 @@ use crate::outlook::report::Report;
 pub(super) struct Forecast {
     /// Admin address of a running advisor.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9281", env = "HEADROOM_ADVISOR_ADMIN_LISTEN")]
-    advisor: SocketAddr,
+    advisor: String,
     /// Only these subnets, by ID; may be given several times.
     #[arg(long = "subnet", value_name = "ID")]
     subnets: Vec<String>,
@@ -44,7 +43,7 @@ pub(super) async fn forecast(args: Forecast) -> Result<()> {
     let Forecast { advisor, subnets, output, svg } = args;
     let with_history = svg.is_some() || output == Output::Json;
     let path = if with_history { "/forecast?history=true" } else { "/forecast" };
-    let text = page::get(advisor, path)
+    let text = page::get(&advisor, path)
         .await
         .with_context(|| format!("no forecast from {advisor}; --advisor names the admin address of another advisor"))?;
     let mut report: Report = serde_json::from_str(&text).context("the advisor's answer is of another version")?;

@@ -1,7 +1,5 @@
 //! `headroom-advisor headroom`: what binds first, and which instance types would suit the pods.
 
-use std::net::SocketAddr;
-
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use headroom_shell::page;
@@ -14,7 +12,7 @@ use crate::binding::report::{Report, Type};
 pub(super) struct Headroom {
     /// Admin address of a running advisor.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9281", env = "HEADROOM_ADVISOR_ADMIN_LISTEN")]
-    advisor: SocketAddr,
+    advisor: String,
     /// Also a row for each node.
     #[arg(long)]
     nodes: bool,
@@ -33,7 +31,7 @@ enum Output {
 
 /// Asks and shows.
 pub(super) async fn headroom(args: Headroom) -> Result<()> {
-    let text = page::get(args.advisor, "/headroom").await.with_context(|| {
+    let text = page::get(&args.advisor, "/headroom").await.with_context(|| {
         format!("no answer from {}; --advisor names the admin address of another advisor", args.advisor)
     })?;
     let report: Report = serde_json::from_str(&text).context("the advisor's answer is of another version")?;

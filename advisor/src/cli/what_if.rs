@@ -1,7 +1,6 @@
 //! `headroom-advisor what-if`: the same cluster under other settings, side by side.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -9,7 +8,8 @@ use clap::Args;
 use headroom_shell::config::ConfigFile as _;
 use headroom_shell::page;
 
-use crate::what_if::{Count, Fleet, count};
+use super::print;
+use crate::what_if::{Count, Fleet, VARIABLES, count};
 
 /// What to change, and in which cluster.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub(super) struct WhatIf {
     max_pods: Option<u32>,
     /// Admin address of a running advisor, which tells of its cluster.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9281", env = "HEADROOM_ADVISOR_ADMIN_LISTEN")]
-    advisor: SocketAddr,
+    advisor: String,
     /// A file with the cluster instead, in the form that --print gives.
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
@@ -40,6 +40,9 @@ pub(super) struct WhatIf {
 
 fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE, such as WARM_IP_TARGET=5")?;
+    if !VARIABLES.contains(&name) {
+        return Err(format!("'{name}' does not bear on addresses; what does: {}", VARIABLES.join(", ")));
+    }
     Ok((name.to_owned(), value.to_owned()))
 }
 
@@ -48,15 +51,14 @@ pub(super) async fn what_if(args: WhatIf) -> Result<()> {
     let now = match &args.scenario {
         Some(path) => Fleet::load(Some(path)).with_context(|| format!("--scenario '{}'", path.display()))?,
         None => {
-            let text = page::get(args.advisor, "/fleet").await.with_context(|| {
+            let text = page::get(&args.advisor, "/fleet").await.with_context(|| {
                 format!("no answer from {}; --advisor names another advisor, --scenario a file", args.advisor)
             })?;
             serde_json::from_str(&text).context("the advisor's answer is of another version")?
         }
     };
     if args.print {
-        print!("{}", now.to_yaml()?);
-        return Ok(());
+        return print(&now.to_yaml()?);
     }
     let then = changed(&now, &args);
     if then == now {
@@ -66,11 +68,10 @@ pub(super) async fn what_if(args: WhatIf) -> Result<()> {
     if args.json {
         let rows =
             now.iter().map(|(id, count)| (id, serde_json::json!({ "now": json(count), "then": json(&then[id]) })));
-        println!("{:#}", serde_json::Value::Object(rows.map(|(id, row)| (id.clone(), row)).collect()));
-    } else {
-        print!("{}", table(&now, &then));
+        let rows = serde_json::Value::Object(rows.map(|(id, row)| (id.clone(), row)).collect());
+        return print(&format!("{rows:#}\n"));
     }
-    Ok(())
+    print(&table(&now, &then))
 }
 
 fn changed(fleet: &Fleet, args: &WhatIf) -> Fleet {
@@ -142,7 +143,7 @@ nodes: [{ instance_type: m5.large, subnet: a, max_pods: 29, pods_each: 8, count:
             set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             subnet_length: Some(28),
             max_pods: None,
-            advisor: ([127, 0, 0, 1], 0).into(),
+            advisor: String::new(),
             scenario: None,
             print: false,
             json: false,
@@ -160,7 +161,7 @@ nodes: [{ instance_type: m5.large, subnet: a, max_pods: 29, pods_each: 8, count:
   addresses held                     200     150
   of these warm                      100      50
   /28 prefixes                         0       0
-  pods that these nodes can have     231      11
+  pods that these nodes can have     225       0
   more nodes like these                2       0
   139 addresses would be missing: some pods of these nodes would hang
 Counted as if every node was new: what a pool has grown by before goes only with the node.
@@ -173,7 +174,7 @@ Counted as if every node was new: what a pool has grown by before goes only with
         let mut fleet = Fleet::parse(FLEET).unwrap();
         fleet.cni.insert("WARM_IP_TARGET".to_owned(), "5".to_owned());
         assert!(changed(&fleet, &args(&[("WARM_IP_TARGET", "")])).cni.is_empty());
-        assert_eq!(variable("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
-        assert!(variable("A").is_err());
+        assert_eq!(variable("MAX_ENI=b=c"), Ok(("MAX_ENI".to_owned(), "b=c".to_owned())));
+        assert!(variable("MAX_ENI").is_err() && variable("WARM_IP_TARGTE=5").is_err());
     }
 }

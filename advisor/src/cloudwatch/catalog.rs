@@ -138,7 +138,7 @@ pub const FIGURES: [Figure; 14] = [
     },
     Figure {
         name: "ForecastUsedIPsP90",
-        meaning: "Addresses that will be held a day ahead, one chance in ten that it is more",
+        meaning: "Addresses that will be held a day ahead, one chance in ten that it is more; of several subnets the sum",
         value: Value::Expected(|subnet| subnet.at(24 * 3600)[P90]),
         ..of_aws(OF_SUBNETS)
     },

@@ -161,6 +161,7 @@ fn only_what_comes_to_no_node_yet_is_taken_off_what_is_free() {
         waiting: 0,
         branch: Enis(0),
         free_slots: BTreeMap::from([(subnet.clone(), 5), (SubnetId::from("subnet-b"), 0)]),
+        primary_subnet: Some(subnet.clone()),
         new_eni_subnets: vec![subnet.clone()],
         in_flight: vec![coming],
     };

@@ -52,6 +52,7 @@ pub(crate) fn node(settings: &CniSettings, assigned: u32) -> NodeAccount {
         instance: None,
         group: Some("workers".into()),
         az: Some("a".into()),
+        primary_subnet: Some("s".into()),
         budget: Budget::Ipv4(m5_large(settings)),
         enis: Enis(1),
         pod_enis: Enis(1),

@@ -71,8 +71,7 @@ impl Source {
             | Kind::SubnetUnusableIps
             | Kind::SubnetPods
             | Kind::SubnetOtherIps
-            | Kind::AzNodes
-            | Kind::GroupDemandIps => return None,
+            | Kind::AzNodes => return None,
         })
     }
 }

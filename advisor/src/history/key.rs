@@ -23,8 +23,6 @@ labels! {
         GroupNodes = "group_nodes",
         /// Pods on a group's nodes that have or need an address; the ID is the group's name.
         GroupPods = "group_pods",
-        /// Addresses that a group's nodes hold or ask for; the ID is the group's name.
-        GroupDemandIps = "group_demand_ips",
     }
 }
 
@@ -39,9 +37,8 @@ impl Kind {
             Kind::AzNodes => 5,
             Kind::GroupNodes => 6,
             Kind::GroupPods => 7,
-            Kind::GroupDemandIps => 8,
-            Kind::SubnetPods => 9,
-            Kind::SubnetOtherIps => 10,
+            Kind::SubnetPods => 8,
+            Kind::SubnetOtherIps => 9,
         }
     }
 }

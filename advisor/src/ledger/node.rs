@@ -27,6 +27,7 @@ pub(super) fn account(known: &Known<'_>, member: &Member<'_>, tally: &Tally) -> 
         instance: member.id.cloned(),
         group: member.instance.and_then(|instance| instance.group.clone()),
         az: az.or_else(|| member.node.and_then(|node| node.node.zone.clone())),
+        primary_subnet: primary.cloned(),
         budget: limits_of(known, member, tally, limits.as_ref(), max_pods),
         enis: Enis(tally.enis),
         pod_enis: Enis(tally.pod_enis),

@@ -91,6 +91,7 @@ impl fmt::Display for Advice {
         write!(f, "; {short} may be missing")?;
         match self.by_secs {
             Some(0) | None => write!(f, ", now"),
+            Some(secs) if secs < 3600 => write!(f, " within the hour"),
             Some(secs) => write!(f, " in {} h", secs / 3600),
         }
     }
@@ -115,11 +116,13 @@ pub(super) fn advise(
         ..settings.clone()
     };
     let prefixes = CniSettings { prefix_delegation: true, ..settings.clone() };
+    // A /28 that is not free cannot be given to a new node either.
+    let by_prefixes = if account.free_prefixes.is_zero() { Ips::ZERO } else { saving(nodes, settings, &prefixes) };
     let remedies = [
         Advice { remedy: Remedy::DeleteLeaks, brings: account.held_by(Owner::Leaked), ..base.clone() },
         Advice { remedy: Remedy::RecycleNodes, brings: excess, nodes: recycled, ..base.clone() },
         Advice { remedy: Remedy::LowerWarmTargets, brings: saving(nodes, settings, &lower), ..base.clone() },
-        Advice { remedy: Remedy::UsePrefixes, brings: saving(nodes, settings, &prefixes), ..base.clone() },
+        Advice { remedy: Remedy::UsePrefixes, brings: by_prefixes, ..base.clone() },
     ];
     remedies.into_iter().find(|remedy| remedy.brings >= short).unwrap_or_else(|| add_subnet(base))
 }
@@ -149,7 +152,7 @@ fn saving(nodes: &[(&NodeAccount, Ipv4Budget)], settings: &CniSettings, other: &
     };
     let same = |budget: &Ipv4Budget| *budget;
     let changed = |budget: &Ipv4Budget| {
-        let turns = other.prefix_delegation && !settings.prefix_delegation && !budget.prefix_fallback;
+        let turns = other.prefix_delegation && !settings.prefix_delegation && budget.prefixes_supported;
         if turns { Ipv4Budget { mode: Mode::Prefix, ..*budget } } else { *budget }
     };
     held(settings, &same).saturating_sub(held(other, &changed))

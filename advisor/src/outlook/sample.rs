@@ -8,9 +8,9 @@ use headroom_capacity::units::Ips;
 use crate::history::{Kind, SeriesKey};
 use crate::ledger::{Ledger, NodeAccount, Owner, SubnetAccount};
 
-/// One value of each series that the books tell.
+/// One value of each series that the books tell; `groups` are the Auto Scaling groups, also those without a node.
 #[must_use]
-pub fn sample(ledger: &Ledger) -> Vec<(SeriesKey, f64)> {
+pub fn sample<'a>(ledger: &'a Ledger, groups: impl IntoIterator<Item = &'a Arc<str>>) -> Vec<(SeriesKey, f64)> {
     let mut values = Vec::new();
     for (id, subnet) in &ledger.subnets {
         let of_subnet = [
@@ -22,14 +22,15 @@ pub fn sample(ledger: &Ledger) -> Vec<(SeriesKey, f64)> {
         ];
         values.extend(of_subnet.map(|(kind, ips)| (SeriesKey::new(kind, id.as_str()), f64::from(ips.get()))));
     }
-    let mut of_nodes = |nodes: Kind, pods: Kind, key: fn(&NodeAccount) -> Option<&Arc<str>>| {
-        for (id, total) in by(ledger, key) {
+    let mut of_nodes = |nodes: Kind, pods: Kind, totals: BTreeMap<&str, Total>| {
+        for (id, total) in totals {
             values.push((SeriesKey::new(nodes, id), f64::from(total.nodes)));
             values.push((SeriesKey::new(pods, id), f64::from(total.pods)));
         }
     };
-    of_nodes(Kind::AzNodes, Kind::AzPods, |node| node.az.as_ref());
-    of_nodes(Kind::GroupNodes, Kind::GroupPods, |node| node.group.as_ref());
+    let zones = ledger.subnets.values().map(|subnet| &subnet.az);
+    of_nodes(Kind::AzNodes, Kind::AzPods, by(ledger, zones, |node| node.az.as_ref()));
+    of_nodes(Kind::GroupNodes, Kind::GroupPods, by(ledger, groups, |node| node.group.as_ref()));
     values
 }
 
@@ -54,8 +55,13 @@ struct Total {
     pods: u32,
 }
 
-fn by(ledger: &Ledger, key: fn(&NodeAccount) -> Option<&Arc<str>>) -> BTreeMap<&str, Total> {
-    let mut totals: BTreeMap<&str, Total> = BTreeMap::new();
+/// `known` have no node perhaps, and that is a number too.
+fn by<'a>(
+    ledger: &'a Ledger,
+    known: impl IntoIterator<Item = &'a Arc<str>>,
+    key: fn(&NodeAccount) -> Option<&Arc<str>>,
+) -> BTreeMap<&'a str, Total> {
+    let mut totals: BTreeMap<&str, Total> = known.into_iter().map(|name| (&**name, Total::default())).collect();
     for node in ledger.nodes.values() {
         let Some(id) = key(node) else { continue };
         let total = totals.entry(id).or_default();

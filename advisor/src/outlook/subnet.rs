@@ -103,8 +103,7 @@ pub fn foresee(observed: &Observed<'_>) -> Option<SubnetOutlook> {
     });
     let used = f64::from(account.used().get());
     let limit = used + f64::from(room.ips.get()) - f64::from(room.in_flight.get()) - f64::from(reserve.get());
-    let (by_pods, Forecast { model, points, peaks, assumption, .. }) =
-        expect(observed, fleet.as_ref(), f64::from(usable.get()));
+    let (by_pods, Forecast { model, points, peaks, assumption, .. }) = expect(observed, fleet.as_ref());
     let exhaustion = if used >= limit {
         Exhaustion { p10_secs: Some(0), p50_secs: Some(0), p90_secs: Some(0), horizon_secs: HORIZON_SECS }
     } else {
@@ -127,6 +126,10 @@ pub fn foresee(observed: &Observed<'_>) -> Option<SubnetOutlook> {
         advice: Advice::nothing(),
     };
     outlook.advice = advise(&outlook, account, &nodes, observed.settings);
+    // What is wanted beyond the subnet counts for the advice, and cannot be held.
+    for point in outlook.points.iter_mut().chain(&mut outlook.peaks) {
+        point.values = point.values.map(|value| value.min(f64::from(usable.get())));
+    }
     Some(outlook)
 }
 
@@ -148,12 +151,9 @@ impl Room {
     }
 }
 
-/// Whether the node's next pods take their addresses from the subnet.
-pub(crate) fn draws_on(node: &NodeAccount, subnet: &SubnetId) -> bool {
-    match node.new_eni_subnets.first() {
-        Some(first) => first == subnet,
-        None => node.free_slots.contains_key(subnet),
-    }
+/// Whether the node's next pods may take their addresses from the subnet: with subnet discovery a node has several to choose from.
+fn draws_on(node: &NodeAccount, subnet: &SubnetId) -> bool {
+    node.new_eni_subnets.contains(subnet) || node.free_slots.contains_key(subnet)
 }
 
 /// The nodes that draw on the subnet, with what each can hold.
@@ -192,17 +192,22 @@ pub(super) fn fleet<'a>(
 }
 
 /// By addresses, or by pods where these can be told so much better.
-fn expect(observed: &Observed<'_>, fleet: Option<&Fleet<'_>>, usable: f64) -> (bool, Forecast) {
-    let ask = |series: &Series| forecast(&Question { series, horizon_secs: HORIZON_SECS, capacity: usable });
+fn expect(observed: &Observed<'_>, fleet: Option<&Fleet<'_>>) -> (bool, Forecast) {
+    let ask = |series: &Series| forecast(&Question { series, horizon_secs: HORIZON_SECS, capacity: f64::INFINITY });
     let direct = ask(observed.used);
-    let Some(fleet) = fleet else { return (false, direct) };
+    // A loss over hours is smaller than one over weeks and says less.
+    let as_long = |series: &Series| series.values.len() * 10 >= observed.used.values.len() * 9;
+    let Some(fleet) = fleet.filter(|_| as_long(observed.pods) && as_long(observed.others)) else {
+        return (false, direct);
+    };
     let (pods, others) = (ask(observed.pods), ask(observed.others));
     let (Some(direct_loss), Some(pods_loss)) = (direct.combined_score, pods.combined_score) else {
         return (false, direct);
     };
+    // Far enough to be over several steps.
     let now = f64::from(fleet.pods);
-    let step = (now / 10.0).max(f64::from(IPS_PER_PREFIX));
-    let per_pod = (fleet.ips(now + step) - fleet.ips(now)) / step;
+    let step = now.max(f64::from(IPS_PER_PREFIX));
+    let per_pod = ((fleet.ips(now + step) - fleet.ips(now)) / step).max(0.0);
     let loss = pods_loss * per_pod + others.combined_score.unwrap_or_default();
     if loss >= WORTH * direct_loss || others.points.len() != pods.points.len() {
         return (false, direct);
@@ -210,7 +215,7 @@ fn expect(observed: &Observed<'_>, fleet: Option<&Fleet<'_>>, usable: f64) -> (b
     let both = |pods: &[Point], others: &[Point]| {
         let sum = pods.iter().zip(others).map(|(pods, others)| {
             let ips = fleet.expect(pods);
-            Point { values: std::array::from_fn(|level| (ips.values[level] + others.values[level]).min(usable)), ..ips }
+            Point { values: std::array::from_fn(|level| ips.values[level] + others.values[level]), ..ips }
         });
         sum.collect()
     };

@@ -52,6 +52,23 @@ fn a_subnet_that_fills_up_steadily_runs_out_when_the_line_says_so() {
 }
 
 #[test]
+fn what_is_missing_may_be_more_than_is_free() {
+    // 200 addresses in two weeks: another 100 in the next, of which 51 are there.
+    let used = series(14 * DAY, |step| (step as f64 * 200.0 / (14 * DAY) as f64).floor());
+    let of = outlook(&ledger(200, 0), &used, &series(14 * DAY, |_| 0.0), &used);
+    assert!((40..=100).contains(&of.advice.short.get()), "{:?}", of.advice);
+    assert!(of.advice.brings >= of.advice.short);
+    assert!(of.points.iter().chain(&of.peaks).all(|point| point.values[4] <= 251.0), "nobody can hold more");
+}
+
+#[test]
+fn two_hours_of_pods_do_not_displace_two_weeks_of_addresses() {
+    let used = series(14 * DAY, |step| 100.0 + 50.0 * (step as f64 * std::f64::consts::TAU / DAY as f64).sin());
+    let flat = series(3 * HOUR, |_| 50.0);
+    assert!(!outlook(&ledger(100, 4), &used, &flat, &flat).by_pods);
+}
+
+#[test]
 fn a_quiet_subnet_needs_nothing() {
     let used = series(14 * DAY, |step| 100.0 + (step % 3) as f64);
     let of = outlook(&ledger(100, 0), &used, &series(14 * DAY, |_| 0.0), &used);
@@ -121,8 +138,10 @@ fn the_books_are_remembered_by_subnet_zone_and_group() {
     for node in books.nodes.values_mut() {
         node.waiting = 1;
     }
-    let values: Vec<(String, f64)> =
-        sample(&books).into_iter().map(|(key, value)| (format!("{} {}", key.kind.label(), key.id), value)).collect();
+    let values: Vec<(String, f64)> = sample(&books, [&Arc::from("spare"), &Arc::from("workers")])
+        .into_iter()
+        .map(|(key, value)| (format!("{} {}", key.kind.label(), key.id), value))
+        .collect();
     let expected = [
         ("subnet_used_ips s", 100.0),
         ("subnet_capacity_ips s", 251.0),
@@ -131,6 +150,8 @@ fn the_books_are_remembered_by_subnet_zone_and_group() {
         ("subnet_other_ips s", 50.0),
         ("az_nodes a", 2.0),
         ("az_pods a", 52.0),
+        ("group_nodes spare", 0.0),
+        ("group_pods spare", 0.0),
         ("group_nodes workers", 2.0),
         ("group_pods workers", 52.0),
     ];

@@ -24,7 +24,7 @@ pub(super) async fn backfill(core: Arc<Core>, sdk: SdkConfig, ledger: Arc<Ledger
         }
     }
     if let Some(addr) = &config.prometheus {
-        match from_prometheus(&core, addr).await {
+        match from_prometheus(&core, addr, &ledger).await {
             Ok(told) => say("Prometheus", &told),
             Err(error) => tracing::warn!(addr, error, "the history could not be filled from Prometheus"),
         }
@@ -42,7 +42,8 @@ async fn from_cloudwatch(core: &Arc<Core>, sdk: &SdkConfig, ledger: &Ledger) -> 
         let subnet = ledger.subnets.iter().find(|(id, _)| id.as_str() == key.id)?.1;
         Some(f64::from((subnet.used() + subnet.free_ips).get()))
     };
-    let keys = sample(ledger).into_iter().map(|(key, _)| key);
+    let inventory = Arc::clone(&core.inventory.borrow());
+    let keys = sample(ledger, inventory.groups.keys()).into_iter().map(|(key, _)| key);
     let sources: Vec<cloudwatch::Source> =
         keys.filter_map(|key| cloudwatch::Source::of(&key, cluster, namespace, capacity(&key))).collect();
     let mut total = Backfilled::default();
@@ -56,7 +57,11 @@ async fn from_cloudwatch(core: &Arc<Core>, sdk: &SdkConfig, ledger: &Ledger) -> 
             let seconds = started.elapsed().as_secs_f64();
             core.metrics.aws_called(&CallRecord { operation, error, seconds });
             let page = page?;
-            fill(core, request.decode(&page).points, &mut total).await;
+            let told = request.decode(&page);
+            if !told.failed.is_empty() {
+                tracing::warn!(series = told.failed.len(), "CloudWatch failed to tell of some series");
+            }
+            fill(core, told.points, &mut total).await;
             match page.next {
                 Some(token) => next = Some(token),
                 None => break,
@@ -66,13 +71,15 @@ async fn from_cloudwatch(core: &Arc<Core>, sdk: &SdkConfig, ledger: &Ledger) -> 
     Ok(total)
 }
 
-async fn from_prometheus(core: &Arc<Core>, addr: &str) -> Result<Backfilled, String> {
+async fn from_prometheus(core: &Arc<Core>, addr: &str, ledger: &Ledger) -> Result<Backfilled, String> {
     let shown = |error: prometheus::PrometheusError<PageError>| format!("{:#}", anyhow::Error::from(error));
     let get = async |path: String| page::get(addr, &format!("/{path}")).await.map(String::into_bytes);
     let mut total = Backfilled::default();
     for source in prometheus::Source::held_ips() {
         for request in source.requests(core.clock.now().as_millis() / 1000) {
-            let points = request.fetch(get).await.map_err(shown)?;
+            let mut points = request.fetch(get).await.map_err(shown)?;
+            // It may scrape other clusters' advisors too.
+            points.retain(|(key, _)| ledger.subnets.keys().any(|id| id.as_str() == key.id));
             fill(core, points, &mut total).await;
         }
     }

@@ -12,9 +12,10 @@ use tokio::task::{JoinSet, spawn_blocking};
 use super::backfill::backfill;
 use super::core::Core;
 use crate::binding::{Types, binding};
+use crate::cloudwatch::figures::max_age;
 use crate::history::{History, HistoryError, Kind, Recorded, SeriesKey, Tier};
 use crate::inventory::Inventory;
-use crate::ledger::{Ledger, NodeAccount};
+use crate::ledger::Ledger;
 use crate::outlook::{Observed, Outlook, demand, foresee, sample};
 use crate::state::ClusterState;
 
@@ -29,13 +30,17 @@ pub(super) async fn look_ahead(core: Arc<Core>, sdk: SdkConfig) {
     loop {
         core.clock.sleep(EVERY).await;
         let Some(ledger) = core.ledger.load_full().filter(|ledger| Some(ledger.at) != remembered) else { continue };
+        let inventory = Arc::clone(&core.inventory.borrow());
+        if !is_recent(&inventory, ledger.at, max_age(&core.config.observe)) {
+            continue;
+        }
         if remembered.replace(ledger.at).is_none() {
             past.spawn(backfill(Arc::clone(&core), sdk.clone(), Arc::clone(&ledger)));
         }
         let due = made.is_none_or(|at| ledger.at.since(at) >= period);
-        let due = due.then(|| (core.cluster(ledger.at), Arc::clone(&core.inventory.borrow())));
         let history = Arc::clone(&core.history);
-        let work = move || round(&history, &ledger, due);
+        let seen = (core.cluster(ledger.at), inventory);
+        let work = move || round(&history, &ledger, seen, due);
         let Ok(done) = spawn_blocking(work).await else {
             tracing::error!("the forecast could not be made; the former one stays");
             continue;
@@ -67,12 +72,20 @@ struct Round {
     took: Duration,
 }
 
-/// `due`: cluster and AWS, where it is time to look ahead.
-fn round(history: &History, ledger: &Ledger, due: Option<Seen>) -> Result<Round, HistoryError> {
+/// Books are made anew from what was read of AWS last, however old: what nobody has seen must not look as if it had stood still.
+fn is_recent(inventory: &Inventory, now: Time, most: Duration) -> bool {
+    let read_at = &inventory.read_at;
+    // What was never read is before everything.
+    let oldest = read_at.subnets.min(read_at.enis).min(read_at.instances);
+    oldest.is_some_and(|at| now.since(at) <= most)
+}
+
+/// `due`: it is time to look ahead too.
+fn round(history: &History, ledger: &Ledger, seen: Seen, due: bool) -> Result<Round, HistoryError> {
     let at_secs = ledger.at.as_millis() / 1000;
-    let recorded = history.record(at_secs, &sample(ledger))?;
+    let recorded = history.record(at_secs, &sample(ledger, seen.1.groups.keys()))?;
     let started = Instant::now();
-    let outlook = due.map(|seen| look(history, ledger, seen, at_secs)).transpose()?;
+    let outlook = due.then(|| look(history, ledger, seen, at_secs)).transpose()?;
     Ok(Round { recorded, series: history.series_count()?, outlook: outlook.map(Arc::new), took: started.elapsed() })
 }
 
@@ -93,17 +106,15 @@ fn look(history: &History, ledger: &Ledger, seen: Seen, at_secs: u64) -> Result<
             outlook.subnets.insert(id.clone(), subnet);
         }
     }
-    let named = |name: fn(&NodeAccount) -> Option<&Arc<str>>| {
-        ledger.nodes.values().filter_map(name).cloned().collect::<BTreeSet<Arc<str>>>()
-    };
-    for az in named(|node| node.az.as_ref()) {
+    let zones: BTreeSet<Arc<str>> = ledger.subnets.values().map(|subnet| Arc::clone(&subnet.az)).collect();
+    for az in zones {
         let pods = past(history, Kind::AzPods, &az, at_secs)?;
         outlook.azs.insert(Arc::clone(&az), demand(ledger, &settings, |node| node.az.as_ref() == Some(&az), &pods));
     }
-    for group in named(|node| node.group.as_ref()) {
-        let pods = past(history, Kind::GroupPods, &group, at_secs)?;
-        let of = demand(ledger, &settings, |node| node.group.as_ref() == Some(&group), &pods);
-        outlook.groups.insert(group, of);
+    for group in inventory.groups.keys() {
+        let pods = past(history, Kind::GroupPods, group, at_secs)?;
+        let of = demand(ledger, &settings, |node| node.group.as_ref() == Some(group), &pods);
+        outlook.groups.insert(Arc::clone(group), of);
     }
     Ok(outlook)
 }

@@ -1,6 +1,6 @@
 //! `headroom.v1.Advisor`, and the same for a browser or `headroom-advisor forecast`: `/forecast`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,12 +9,14 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use headroom_capacity::ids::SubnetId;
 use headroom_proto::v1::advisor_server::{Advisor, AdvisorServer, SERVICE_NAME};
 use headroom_proto::v1::{
     Expected, ForecastRequest, ForecastResponse, HeadroomRequest, HeadroomResponse, SubnetForecast, TimeToExhaustion,
 };
 use prost_types::Timestamp;
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 use tonic::{Request, Status};
 
 use super::core::Core;
@@ -65,21 +67,30 @@ fn json(value: &impl Serialize) -> Response {
 }
 
 async fn forecast(State(core): State<Arc<Core>>, RawQuery(query): RawQuery) -> Response {
-    match core.report(query.as_deref() == Some("history=true")) {
+    match core.report(query.as_deref() == Some("history=true"), Vec::new()).await {
         Some(report) => json(&report),
         None => (StatusCode::SERVICE_UNAVAILABLE, "no forecast yet: AWS or the cluster was not read\n").into_response(),
     }
 }
 
 impl Core {
-    /// The latest outlook; `None` before the first.
-    fn report(&self, history: bool) -> Option<Report> {
+    /// The latest outlook; `None` before the first. `of` are the subnets whose history is wanted, none for all.
+    async fn report(self: &Arc<Core>, history: bool, of: Vec<String>) -> Option<Report> {
         let outlook = self.outlook.load_full()?;
-        let at_secs = outlook.at.as_millis() / 1000;
-        Some(Report::new(&outlook, |id| {
+        if !history {
+            return Some(Report::new(&outlook, |_| None));
+        }
+        let core = Arc::clone(self);
+        let read = move || {
+            let at_secs = outlook.at.as_millis() / 1000;
             // What cannot be read is left out: the forecast is there all the same.
-            history.then(|| past(&self.history, Kind::SubnetUsedIps, id, at_secs).ok()).flatten()
-        }))
+            let wanted = |id: &str| of.is_empty() || of.iter().any(|one| one == id);
+            Report::new(&outlook, |id| {
+                wanted(id).then(|| past(&core.history, Kind::SubnetUsedIps, id, at_secs).ok()).flatten()
+            })
+        };
+        // Eight weeks of each subnet are read from the file.
+        spawn_blocking(read).await.ok()
     }
 }
 
@@ -89,11 +100,11 @@ struct Service(Arc<Core>);
 impl Advisor for Service {
     async fn forecast(&self, request: Request<ForecastRequest>) -> Result<tonic::Response<ForecastResponse>, Status> {
         let ForecastRequest { subnets, history } = request.into_inner();
-        let report = self.0.report(history).ok_or_else(|| Status::unavailable("no forecast yet"))?;
-        let known: BTreeSet<&str> = report.subnets.iter().map(|row| row.subnet.as_str()).collect();
-        if let Some(unknown) = subnets.iter().find(|id| !known.contains(id.as_str())) {
+        let outlook = self.0.outlook.load_full().ok_or_else(|| Status::unavailable("no forecast yet"))?;
+        if let Some(unknown) = subnets.iter().find(|id| !outlook.subnets.contains_key(&SubnetId::from(id.as_str()))) {
             return Err(Status::not_found(format!("subnets: '{unknown}' is not in the VPC")));
         }
+        let report = self.0.report(history, subnets.clone()).await.ok_or_else(|| Status::internal("no report"))?;
         let wanted = |row: &Row| subnets.is_empty() || subnets.contains(&row.subnet);
         Ok(tonic::Response::new(ForecastResponse {
             made_at: Some(timestamp(report.made_at_secs)),

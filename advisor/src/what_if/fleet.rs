@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use headroom_capacity::budget::Budget;
+use headroom_capacity::instance;
 use headroom_capacity::settings::CniSettings;
 use headroom_shell::config::{ConfigError, ConfigFile, within};
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Ledger, Owner};
-use crate::outlook::draws_on;
+use crate::ledger::Ledger;
 use crate::state::ClusterState;
 
 /// A cluster as far as its addresses go.
@@ -74,39 +74,57 @@ impl ConfigFile for Fleet {
     }
 }
 
-/// The cluster as it is; pods on nodes of a kind are spread evenly. Nodes whose type is not known are left out.
+/// The cluster as it is; pods on nodes of a kind are spread evenly. What nodes hold whose type is not in the table counts as others',
+/// and so does what nodes have in further subnets by subnet discovery: a node is taken to draw on one.
 #[must_use]
 pub fn fleet(ledger: &Ledger, state: &ClusterState) -> Fleet {
-    let mut subnets = Vec::new();
     let mut kinds: BTreeMap<Nodes, u32> = BTreeMap::new();
-    for (id, account) in &ledger.subnets {
-        let others = [Owner::Foreign, Owner::Leaked, Owner::Branch].map(|owner| account.held_by(owner).get());
-        subnets.push(Subnet {
-            id: id.to_string(),
-            usable_ips: (account.used() + account.free_ips).get(),
-            other_ips: others.iter().sum(),
-        });
-        for (name, node) in ledger.nodes.iter().filter(|(_, node)| draws_on(node, id)) {
-            let Some(info) = state.nodes.get(name) else { continue };
-            let (Some(instance_type), Budget::Ipv4(budget)) = (&info.node.instance_type, &node.budget) else {
-                continue;
-            };
-            let nodes = Nodes {
-                instance_type: instance_type.to_string(),
-                subnet: id.to_string(),
-                pod_subnet: info.eni_config_subnet.as_ref().map(ToString::to_string),
-                max_pods: budget.max_pods,
-                pods_each: node.assigned.get() + node.waiting,
-                count: 0,
-            };
-            *kinds.entry(nodes).or_default() += 1;
+    let mut counted: BTreeMap<String, u32> = BTreeMap::new();
+    for (name, node) in &ledger.nodes {
+        let (Some(info), Some(own)) = (state.nodes.get(name), &node.primary_subnet) else { continue };
+        let (Some(instance_type), Budget::Ipv4(budget)) = (&info.node.instance_type, &node.budget) else { continue };
+        if instance::lookup(instance_type).is_none() {
+            continue;
         }
+        let custom = info.eni_config_subnet.as_ref().filter(|_| state.settings.custom_networking);
+        let held = node.attached.get() + node.enis.get();
+        let apart = u32::from(custom.is_some());
+        *counted.entry(own.to_string()).or_default() += apart;
+        *counted.entry(custom.unwrap_or(own).to_string()).or_default() += held.saturating_sub(apart);
+        let nodes = Nodes {
+            instance_type: instance_type.to_string(),
+            subnet: own.to_string(),
+            pod_subnet: custom.map(ToString::to_string),
+            max_pods: budget.max_pods,
+            pods_each: node.assigned.get() + node.waiting,
+            count: 0,
+        };
+        *kinds.entry(nodes).or_default() += 1;
     }
+    let subnets = ledger.subnets.iter().map(|(id, account)| Subnet {
+        id: id.to_string(),
+        usable_ips: (account.used() + account.free_ips).get(),
+        other_ips: account.used().get().saturating_sub(counted.get(id.as_str()).copied().unwrap_or_default()),
+    });
+    let subnets = subnets.collect();
     let nodes = kinds.into_iter().map(|(nodes, count)| Nodes { count, ..nodes }).collect();
     Fleet { cni: environment(&state.settings), subnets, nodes }
 }
 
-/// The variables that bear on the count, as `aws-node` would have to have them.
+/// The variables of aws-node that bear on the count.
+pub const VARIABLES: [&str; 9] = [
+    "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
+    "ENABLE_IPv6",
+    "ENABLE_POD_ENI",
+    "ENABLE_PREFIX_DELEGATION",
+    "MAX_ENI",
+    "MINIMUM_IP_TARGET",
+    "WARM_ENI_TARGET",
+    "WARM_IP_TARGET",
+    "WARM_PREFIX_TARGET",
+];
+
+/// Those variables as `aws-node` would have to have them.
 fn environment(settings: &CniSettings) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::from([
         ("WARM_ENI_TARGET".to_owned(), settings.warm_eni_target.to_string()),

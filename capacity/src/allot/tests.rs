@@ -81,6 +81,7 @@ fn state(node: &Grower, share: &Share, attached: u32, pods: u32) -> NodeState {
         budget: Budget::Ipv4(Ipv4Budget {
             mode: node.mode,
             prefix_fallback: false,
+            prefixes_supported: true,
             max_enis: pod_enis,
             pod_enis,
             slots_per_eni: node.slots_per_eni,
