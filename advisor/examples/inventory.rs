@@ -44,7 +44,7 @@ fn inventory(inventory: &Inventory) -> Value {
             "InstanceType": &*instance.instance_type,
             "SubnetId": instance.subnet.as_ref().map(ToString::to_string),
             "PrivateDnsName": &*instance.private_dns,
-            "LaunchTime": instance.launched_at.as_millis() / 1000,
+            "LaunchTime": instance.launched_at.as_secs(),
             "Group": instance.group.as_deref(),
             "OfCluster": instance.of_cluster,
         })

@@ -1,11 +1,11 @@
 //! Command line of `headroom-advisor`.
 
+mod ask;
 mod estimate;
 mod forecast;
 mod headroom;
 mod what_if;
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -128,14 +128,6 @@ fn exit_code(error: &anyhow::Error) -> ExitCode {
 /// Several threads: a round over a large cluster is up to a second of work, and the feed's clients must not wait for it.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
-}
-
-/// A reader that has seen enough closes the pipe.
-fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
 }
 
 fn check_config(path: Option<&Path>, sizes: estimate::Sizes) -> anyhow::Result<()> {

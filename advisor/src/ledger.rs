@@ -21,7 +21,7 @@ pub(crate) use known::Known;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headroom_capacity::budget::Budget;
+use headroom_capacity::budget::{Budget, Ipv4Budget};
 use headroom_capacity::ids::{EniId, SubnetId};
 use headroom_capacity::subnet::Cidr;
 use headroom_capacity::time::Time;
@@ -134,6 +134,12 @@ impl SubnetAccount {
         self.held[owner as usize]
     }
 
+    /// Addresses that can be held at all.
+    #[must_use]
+    pub fn usable(&self) -> Ips {
+        self.used() + self.free_ips
+    }
+
     /// Addresses that someone holds.
     #[must_use]
     pub fn used(&self) -> Ips {
@@ -203,6 +209,21 @@ pub struct NodeAccount {
 }
 
 impl NodeAccount {
+    /// Pods that have an address of the pool or need one.
+    #[must_use]
+    pub fn pods(&self) -> u32 {
+        self.assigned.get() + self.waiting
+    }
+
+    /// Its limits, where its pods take IPv4 addresses from ENIs that ipamd manages.
+    #[must_use]
+    pub fn ipv4(&self) -> Option<Ipv4Budget> {
+        match self.budget {
+            Budget::Ipv4(budget) => Some(budget),
+            _ => None,
+        }
+    }
+
     /// Attached for pods and nobody's, cooling ones not counted.
     #[must_use]
     pub fn warm(&self) -> Ips {

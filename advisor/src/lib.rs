@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod outlook;
 mod run;
 pub mod state;
+mod storage;
 pub mod what_if;
 
 pub use run::{Clock, Handle, Options, RunError, run};

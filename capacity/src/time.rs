@@ -30,6 +30,12 @@ impl Time {
         self.0
     }
 
+    /// Whole seconds since the epoch.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1000
+    }
+
     /// Time passed since `earlier`, zero if `earlier` is later: clocks that jump back must not make an age negative.
     #[must_use]
     pub const fn since(self, earlier: Time) -> Duration {

@@ -230,6 +230,29 @@ impl Pod {
     }
 }
 
+impl Node {
+    /// A Ready node of which nothing else is known, for those who make one up.
+    #[must_use]
+    pub fn ready(name: &str, kind: NodeKind, max_pods: u32) -> Node {
+        Node {
+            name: name.into(),
+            instance_type: None,
+            zone: None,
+            provider_id: None,
+            kind,
+            max_pods,
+            pod_enis: None,
+            windows_ips: None,
+            allocatable: Allocatable::default(),
+            unschedulable: false,
+            ready: true,
+            trunk_label: false,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
 /// A CNINode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CniNode {

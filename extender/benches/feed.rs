@@ -2,7 +2,6 @@
 //! one writer that does it, and on the extender's one thread filter calls wait for it: for each snapshot, not for all that it takes until
 //! every node is up to date.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -36,20 +35,9 @@ fn subnet_of(node: usize) -> SubnetId {
 
 fn node(at: usize) -> Node {
     Node {
-        name: name(at).into(),
         instance_type: Some("m5.large".into()),
         zone: Some("eu-central-1a".into()),
-        provider_id: None,
-        kind: NodeKind::Linux,
-        max_pods: 110,
-        pod_enis: None,
-        windows_ips: None,
-        allocatable: Default::default(),
-        unschedulable: false,
-        ready: true,
-        trunk_label: false,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
+        ..Node::ready(&name(at), NodeKind::Linux, 110)
     }
 }
 

@@ -1,7 +1,6 @@
 //! [`Core::filter`] from a request's bytes to a reply's bytes, on a cluster of 5,000 nodes (15,000 for the longest request), for the three
 //! ways in which it can end.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -28,20 +27,9 @@ fn name(at: usize) -> String {
 
 fn node(at: usize, instance_type: &str) -> Node {
     Node {
-        name: name(at).into(),
         instance_type: Some(instance_type.into()),
         zone: Some("eu-central-1a".into()),
-        provider_id: None,
-        kind: NodeKind::Linux,
-        max_pods: 110,
-        pod_enis: None,
-        windows_ips: None,
-        allocatable: Default::default(),
-        unschedulable: false,
-        ready: true,
-        trunk_label: false,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
+        ..Node::ready(&name(at), NodeKind::Linux, 110)
     }
 }
 

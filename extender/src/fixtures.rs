@@ -1,6 +1,5 @@
 //! Builders for tests.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -19,20 +18,9 @@ use crate::snapshot::{NodeView, Snapshot};
 
 pub(crate) fn node(name: &str, instance_type: &str) -> Node {
     Node {
-        name: name.into(),
         instance_type: Some(instance_type.into()),
         zone: Some("eu-west-1a".into()),
-        provider_id: None,
-        kind: NodeKind::Linux,
-        max_pods: 110,
-        pod_enis: None,
-        windows_ips: None,
-        allocatable: Default::default(),
-        unschedulable: false,
-        ready: true,
-        trunk_label: false,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
+        ..Node::ready(name, NodeKind::Linux, 110)
     }
 }
 

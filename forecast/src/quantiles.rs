@@ -4,7 +4,11 @@
 pub const LEVELS: [f64; 5] = [0.05, 0.1, 0.5, 0.9, 0.95];
 
 /// Index of the median in [`LEVELS`].
-pub(crate) const MEDIAN: usize = LEVELS.len() / 2;
+pub const MEDIAN: usize = 2;
+/// Index of the level 0.9 in [`LEVELS`].
+pub const P90: usize = 3;
+/// Index of the level 0.95 in [`LEVELS`].
+pub const P95: usize = 4;
 
 /// Quantiles of the value at one horizon.
 #[derive(Clone, Copy, Debug, PartialEq)]

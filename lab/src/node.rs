@@ -16,6 +16,6 @@ use headroom_capacity::time::Time;
 /// RFC 3339 in whole seconds, as Kubernetes writes times.
 #[must_use]
 pub fn timestamp(at: Time) -> String {
-    let seconds = i64::try_from(at.as_millis() / 1000).unwrap_or(i64::MAX);
+    let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
 }

@@ -8,6 +8,7 @@ pub mod burst;
 pub mod cluster;
 pub mod control_plane;
 pub mod demo;
+pub mod eventually;
 pub mod kubelets;
 pub mod pods;
 pub mod scheduler;

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use headroom_extender::config::Config;
 use headroom_lab::scenario::Scenario;
@@ -59,13 +59,8 @@ async fn sandbox_events(cluster: &Cluster) -> Vec<Event> {
     Api::<Event>::all(cluster.client.clone()).list(&failed).await.unwrap().items
 }
 
-/// Polls until `check` says that it holds; what it said last goes into the panic.
 async fn eventually(what: &str, check: impl AsyncFn() -> Result<(), String>) {
-    let started = Instant::now();
-    while let Err(why) = check().await {
-        assert!(started.elapsed() < WITHIN, "not within {} s: {what}: {why}", WITHIN.as_secs());
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
+    headroom_load_tests::eventually::eventually(what, WITHIN, check).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

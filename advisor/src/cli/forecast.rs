@@ -6,19 +6,17 @@ mod table;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, ValueEnum};
-use headroom_shell::page;
+use clap::Args;
 use headroom_shell::process::write_at_once;
 
-use super::print;
+use super::ask::{Advisor, Output, show};
 use crate::outlook::report::Report;
 
 /// What to ask and how to show it.
 #[derive(Debug, Args)]
 pub(super) struct Forecast {
-    /// Admin address of a running advisor.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9281", env = "HEADROOM_ADVISOR_ADMIN_LISTEN")]
-    advisor: String,
+    #[command(flatten)]
+    advisor: Advisor,
     /// Only these subnets, by ID; may be given several times.
     #[arg(long = "subnet", value_name = "ID")]
     subnets: Vec<String>,
@@ -30,23 +28,13 @@ pub(super) struct Forecast {
     svg: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// One row for each subnet.
-    Table,
-    /// Everything.
-    Json,
-}
-
 /// Asks and shows.
 pub(super) async fn forecast(args: Forecast) -> Result<()> {
     let Forecast { advisor, subnets, output, svg } = args;
     let with_history = svg.is_some() || output == Output::Json;
     let path = if with_history { "/forecast?history=true" } else { "/forecast" };
-    let text = page::get(&advisor, path)
-        .await
-        .with_context(|| format!("no forecast from {advisor}; --advisor names the admin address of another advisor"))?;
-    let mut report: Report = serde_json::from_str(&text).context("the advisor's answer is of another version")?;
+    let missing = |addr: &str| format!("no forecast from {addr}; --advisor names the admin address of another advisor");
+    let mut report: Report = advisor.ask(path, missing).await?;
     for id in &subnets {
         if !report.subnets.iter().any(|row| row.subnet == *id) {
             let known: Vec<&str> = report.subnets.iter().map(|row| row.subnet.as_str()).collect();
@@ -62,8 +50,5 @@ pub(super) async fn forecast(args: Forecast) -> Result<()> {
             write_at_once(&path, chart.as_bytes()).with_context(|| format!("failed to write '{}'", path.display()))?;
         }
     }
-    match output {
-        Output::Table => print(&table::table(&report)),
-        Output::Json => print(&(serde_json::to_string_pretty(&report)? + "\n")),
-    }
+    show(&report, output, table::table)
 }

@@ -1,18 +1,16 @@
 //! `headroom-advisor headroom`: what binds first, and which instance types would suit the pods.
 
-use anyhow::{Context as _, Result};
-use clap::{Args, ValueEnum};
-use headroom_shell::page;
+use anyhow::Result;
+use clap::Args;
 
-use super::print;
+use super::ask::{Advisor, Output, show};
 use crate::binding::report::{Report, Type};
 
 /// What to ask and how to show it.
 #[derive(Debug, Args)]
 pub(super) struct Headroom {
-    /// Admin address of a running advisor.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9281", env = "HEADROOM_ADVISOR_ADMIN_LISTEN")]
-    advisor: String,
+    #[command(flatten)]
+    advisor: Advisor,
     /// Also a row for each node.
     #[arg(long)]
     nodes: bool,
@@ -21,24 +19,12 @@ pub(super) struct Headroom {
     output: Output,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// A row for each group and type.
-    Table,
-    /// Everything.
-    Json,
-}
-
 /// Asks and shows.
 pub(super) async fn headroom(args: Headroom) -> Result<()> {
-    let text = page::get(&args.advisor, "/headroom").await.with_context(|| {
-        format!("no answer from {}; --advisor names the admin address of another advisor", args.advisor)
-    })?;
-    let report: Report = serde_json::from_str(&text).context("the advisor's answer is of another version")?;
-    match args.output {
-        Output::Table => print(&table(&report, args.nodes)),
-        Output::Json => print(&(serde_json::to_string_pretty(&report)? + "\n")),
-    }
+    let Headroom { advisor, nodes, output } = args;
+    let missing = |addr: &str| format!("no answer from {addr}; --advisor names the admin address of another advisor");
+    let report: Report = advisor.ask("/headroom", missing).await?;
+    show(&report, output, |report| table(report, nodes))
 }
 
 fn table(report: &Report, nodes: bool) -> String {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use headroom_capacity::subnet::usable_ips;
 use headroom_shell::config::ConfigFile as _;
-use headroom_shell::page;
 
-use super::print;
+use super::ask::{Advisor, print};
 use crate::what_if::{Count, Fleet, VARIABLES, count};
 
 /// What to change, and in which cluster.
@@ -24,9 +24,8 @@ pub(super) struct WhatIf {
     /// Another max-pods of every node: with prefix delegation nodes are usually given 110.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     max_pods: Option<u32>,
-    /// Admin address of a running advisor, which tells of its cluster.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9281", env = "HEADROOM_ADVISOR_ADMIN_LISTEN")]
-    advisor: String,
+    #[command(flatten)]
+    advisor: Advisor,
     /// A file with the cluster instead, in the form that --print gives.
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
@@ -51,10 +50,9 @@ pub(super) async fn what_if(args: WhatIf) -> Result<()> {
     let now = match &args.scenario {
         Some(path) => Fleet::load(Some(path)).with_context(|| format!("--scenario '{}'", path.display()))?,
         None => {
-            let text = page::get(&args.advisor, "/fleet").await.with_context(|| {
-                format!("no answer from {}; --advisor names another advisor, --scenario a file", args.advisor)
-            })?;
-            serde_json::from_str(&text).context("the advisor's answer is of another version")?
+            let missing =
+                |addr: &str| format!("no answer from {addr}; --advisor names another advisor, --scenario a file");
+            args.advisor.ask("/fleet", missing).await?
         }
     };
     if args.print {
@@ -84,8 +82,7 @@ fn changed(fleet: &Fleet, args: &WhatIf) -> Fleet {
         }
     }
     if let Some(length) = args.subnet_length {
-        // AWS keeps five of each subnet.
-        fleet.subnets.iter_mut().for_each(|subnet| subnet.usable_ips = (1 << (32 - length)) - 5);
+        fleet.subnets.iter_mut().for_each(|subnet| subnet.usable_ips = usable_ips(length).get());
     }
     if let Some(max_pods) = args.max_pods {
         fleet.nodes.iter_mut().for_each(|nodes| nodes.max_pods = max_pods);
@@ -143,7 +140,7 @@ nodes: [{ instance_type: m5.large, subnet: a, max_pods: 29, pods_each: 8, count:
             set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             subnet_length: Some(28),
             max_pods: None,
-            advisor: String::new(),
+            advisor: Advisor::default(),
             scenario: None,
             print: false,
             json: false,

@@ -1,5 +1,7 @@
 //! Every metric that is published to CloudWatch under Headroom's own names: the table behind `figures`, `cost` and the docs.
 
+use headroom_forecast::quantiles::P90;
+
 use super::Unit;
 use super::figures::Totals;
 use crate::metrics::labels;
@@ -156,9 +158,6 @@ pub const FIGURES: [Figure; 14] = [
         ..of_nothing()
     },
 ];
-
-/// Index of the level 0.9 in `headroom_forecast::LEVELS`.
-const P90: usize = 3;
 
 fn hours(secs: Option<u64>) -> f64 {
     secs.map_or(LONGEST_HOURS, |secs| (super::figures::number(secs) / 3600.0).min(LONGEST_HOURS))

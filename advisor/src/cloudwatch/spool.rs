@@ -15,6 +15,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use thiserror::Error;
 
 use super::batch::Batch;
+use crate::storage::storage_errors;
 
 /// Batches by the order in which they came: time in milliseconds, points, and the batch itself.
 const BATCHES: TableDefinition<'_, u64, (u64, u64, &[u8])> = TableDefinition::new("batches");
@@ -40,16 +41,7 @@ pub enum SpoolError {
     Record(#[from] prost::DecodeError),
 }
 
-macro_rules! storage_errors {
-    ($($error:ident)+) => {
-        $(impl From<redb::$error> for SpoolError {
-            fn from(error: redb::$error) -> SpoolError {
-                SpoolError::Storage(Box::new(error.into()))
-            }
-        })+
-    };
-}
-storage_errors!(DatabaseError TransactionError TableError StorageError CommitError);
+storage_errors!(SpoolError);
 
 /// A batch that waits.
 #[derive(Clone, Debug, PartialEq)]

@@ -73,22 +73,7 @@ pub(crate) fn node(settings: &CniSettings, assigned: u32) -> NodeAccount {
 
 pub(crate) fn state(nodes: &[&str], settings: &CniSettings) -> ClusterState {
     let info = |name: &&str| {
-        let node = Node {
-            name: (*name).into(),
-            instance_type: None,
-            zone: None,
-            provider_id: None,
-            kind: NodeKind::Linux,
-            max_pods: 110,
-            pod_enis: None,
-            windows_ips: None,
-            allocatable: Default::default(),
-            unschedulable: false,
-            ready: true,
-            trunk_label: false,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-        };
+        let node = Node::ready(name, NodeKind::Linux, 110);
         let info = NodeInfo { node, instance: None, security_groups_for_pods: false, eni_config_subnet: None };
         ((*name).into(), info)
     };

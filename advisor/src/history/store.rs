@@ -16,6 +16,7 @@ use redb::Database;
 use thiserror::Error;
 
 use super::Limits;
+use crate::storage::storage_errors;
 pub use fill::Backfilled;
 pub use open::FORMAT;
 pub use write::Recorded;
@@ -62,16 +63,7 @@ pub enum HistoryError {
     Storage(#[from] Box<redb::Error>),
 }
 
-macro_rules! storage_errors {
-    ($($error:ident)+) => {
-        $(impl From<redb::$error> for HistoryError {
-            fn from(error: redb::$error) -> HistoryError {
-                HistoryError::Storage(Box::new(error.into()))
-            }
-        })+
-    };
-}
-storage_errors!(DatabaseError TransactionError TableError StorageError CommitError);
+storage_errors!(HistoryError);
 
 /// The history. Everything here may wait for the disk; one call writes at a time.
 #[derive(Debug)]

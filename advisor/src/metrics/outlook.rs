@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use headroom_forecast::LEVELS;
+use headroom_forecast::quantiles::{MEDIAN, P90};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue};
 use prometheus_client::metrics::MetricType;
@@ -51,7 +51,7 @@ impl Collector for Latest {
         each(&mut encoder, outlook, "subnet_forecast_used_ips", help, |subnet| {
             let series = HORIZONS.into_iter().flat_map(|(hours, label)| {
                 let values = subnet.at(hours * 3600);
-                let quantiles = [("0.5", LEVELS.len() / 2), ("0.9", LEVELS.len() - 2)];
+                let quantiles = [("0.5", MEDIAN), ("0.9", P90)];
                 quantiles.map(|(quantile, level)| (vec![("horizon", label), ("quantile", quantile)], values[level]))
             });
             series.collect()

@@ -5,8 +5,9 @@ use std::fmt;
 use headroom_capacity::budget::{Ipv4Budget, Mode};
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::steady::steady;
+use headroom_capacity::subnet::usable_ips;
 use headroom_capacity::units::Ips;
-use headroom_forecast::LEVELS;
+use headroom_forecast::quantiles::P95;
 
 use super::SubnetOutlook;
 use crate::ledger::{NodeAccount, Owner, SubnetAccount};
@@ -16,9 +17,7 @@ use crate::metrics::labels;
 /// `docs/eni-and-ip-target.md`).
 const WARM_IP_TARGET: u32 = 5;
 const MINIMUM_IP_TARGET: u32 = 10;
-/// AWS keeps five addresses of each subnet (Amazon VPC user guide, "Subnet CIDR blocks").
-const RESERVED_BY_AWS: u32 = 5;
-/// The smallest and the largest block of a subnet (likewise).
+/// The largest and the smallest block of a subnet (Amazon VPC user guide, "Subnet CIDR blocks").
 const PREFIX_LENGTHS: (u8, u8) = (16, 28);
 
 labels! {
@@ -107,7 +106,7 @@ pub(super) fn advise(
     let Some(by_secs) = outlook.exhaustion.p10_secs else { return Advice::nothing() };
     // Rounded up, and within what a subnet can hold.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 65,536")]
-    let short = Ips((outlook.peak(LEVELS.len() - 1) - outlook.limit).ceil().clamp(1.0, 65_536.0) as u32);
+    let short = Ips((outlook.peak(P95) - outlook.limit).ceil().clamp(1.0, 65_536.0) as u32);
     let base = Advice { short, by_secs: Some(by_secs), ..Advice::nothing() };
     let (recycled, excess) = recycling(nodes, settings);
     let lower = CniSettings {
@@ -129,18 +128,17 @@ pub(super) fn advise(
 
 fn add_subnet(base: Advice) -> Advice {
     let (largest, smallest) = PREFIX_LENGTHS;
-    let addresses = |length: u8| (1_u32 << (32 - length)) - RESERVED_BY_AWS;
     // Twice what will be missing: the next one is as much work.
-    let wanted = base.short.get().saturating_mul(2);
-    let prefix_length = (largest..=smallest).rev().find(|length| addresses(*length) >= wanted).unwrap_or(largest);
-    Advice { remedy: Remedy::AddSubnet, brings: Ips(addresses(prefix_length)), prefix_length, ..base }
+    let wanted = base.short + base.short;
+    let prefix_length = (largest..=smallest).rev().find(|length| usable_ips(*length) >= wanted).unwrap_or(largest);
+    Advice { remedy: Remedy::AddSubnet, brings: usable_ips(prefix_length), prefix_length, ..base }
 }
 
 /// Nodes that hold more than they would if they were new, and how much.
 fn recycling(nodes: &[(&NodeAccount, Ipv4Budget)], settings: &CniSettings) -> (u32, Ips) {
     let excess = nodes
         .iter()
-        .map(|(node, budget)| node.attached.saturating_sub(steady(settings, budget, pods(node)).ips_attached));
+        .map(|(node, budget)| node.attached.saturating_sub(steady(settings, budget, node.pods()).ips_attached));
     excess.filter(|excess| !excess.is_zero()).fold((0, Ips::ZERO), |(count, sum), excess| (count + 1, sum + excess))
 }
 
@@ -148,7 +146,7 @@ fn recycling(nodes: &[(&NodeAccount, Ipv4Budget)], settings: &CniSettings) -> (u
 fn saving(nodes: &[(&NodeAccount, Ipv4Budget)], settings: &CniSettings, other: &CniSettings) -> Ips {
     let held = |settings: &CniSettings, of: &dyn Fn(&Ipv4Budget) -> Ipv4Budget| {
         let nodes = nodes.iter();
-        nodes.fold(Ips::ZERO, |sum, (node, budget)| sum + steady(settings, &of(budget), pods(node)).subnet_ips)
+        nodes.fold(Ips::ZERO, |sum, (node, budget)| sum + steady(settings, &of(budget), node.pods()).subnet_ips)
     };
     let same = |budget: &Ipv4Budget| *budget;
     let changed = |budget: &Ipv4Budget| {
@@ -156,8 +154,4 @@ fn saving(nodes: &[(&NodeAccount, Ipv4Budget)], settings: &CniSettings, other: &
         if turns { Ipv4Budget { mode: Mode::Prefix, ..*budget } } else { *budget }
     };
     held(settings, &same).saturating_sub(held(other, &changed))
-}
-
-fn pods(node: &NodeAccount) -> u32 {
-    node.assigned.get() + node.waiting
 }

@@ -1,6 +1,6 @@
 //! What a zone or a node group will ask for, whichever subnets give it.
 
-use headroom_capacity::budget::{Budget, Ipv4Budget};
+use headroom_capacity::budget::Ipv4Budget;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::units::Ips;
 use headroom_forecast::{Point, Question, Series, forecast};
@@ -29,10 +29,8 @@ pub struct Demand {
 #[must_use]
 pub fn demand(ledger: &Ledger, settings: &CniSettings, member: impl Fn(&NodeAccount) -> bool, pods: &Series) -> Demand {
     let members = || ledger.nodes.values().filter(|node| member(node));
-    let counted: Vec<(&NodeAccount, Ipv4Budget)> = members()
-        .filter_map(|node| if let Budget::Ipv4(budget) = node.budget { Some((node, budget)) } else { None })
-        .collect();
-    let now = members().map(|node| node.assigned.get() + node.waiting).sum();
+    let counted: Vec<(&NodeAccount, Ipv4Budget)> = members().filter_map(|node| Some((node, node.ipv4()?))).collect();
+    let now = members().map(|node| node.pods()).sum();
     let held = counted.iter().map(|(node, _)| node.attached.get() + node.enis.get()).sum();
     let expected_pods =
         forecast(&Question { series: pods, horizon_secs: HORIZON_SECS, capacity: f64::INFINITY }).points;

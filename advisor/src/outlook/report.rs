@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headroom_capacity::time::Time;
 use headroom_forecast::{LEVELS, Point, Series};
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +109,7 @@ impl Report {
         let mut subnets: Vec<Row> = rows.collect();
         subnets.sort_by_key(Row::urgency);
         Report {
-            made_at_secs: secs(outlook.at),
+            made_at_secs: outlook.at.as_secs(),
             horizon_secs: HORIZON_SECS,
             levels: LEVELS.to_vec(),
             subnets,
@@ -171,8 +170,4 @@ fn asked(of: &BTreeMap<Arc<str>, Demand>) -> BTreeMap<String, Asked> {
 
 fn rounded(point: &Point) -> Vec<f64> {
     point.values.iter().map(|value| (value * 10.0).round() / 10.0).collect()
-}
-
-fn secs(time: Time) -> u64 {
-    time.as_millis() / 1000
 }

@@ -15,7 +15,7 @@ pub fn sample<'a>(ledger: &'a Ledger, groups: impl IntoIterator<Item = &'a Arc<s
     for (id, subnet) in &ledger.subnets {
         let of_subnet = [
             (Kind::SubnetUsedIps, subnet.used()),
-            (Kind::SubnetCapacityIps, usable(subnet)),
+            (Kind::SubnetCapacityIps, subnet.usable()),
             (Kind::SubnetUnusableIps, subnet.reserved + subnet.cidr_reserved),
             (Kind::SubnetPods, pods(subnet)),
             (Kind::SubnetOtherIps, others(subnet)),
@@ -32,11 +32,6 @@ pub fn sample<'a>(ledger: &'a Ledger, groups: impl IntoIterator<Item = &'a Arc<s
     of_nodes(Kind::AzNodes, Kind::AzPods, by(ledger, zones, |node| node.az.as_ref()));
     of_nodes(Kind::GroupNodes, Kind::GroupPods, by(ledger, groups, |node| node.group.as_ref()));
     values
-}
-
-/// Addresses that can be held at all.
-pub(super) fn usable(subnet: &SubnetAccount) -> Ips {
-    subnet.used() + subnet.free_ips
 }
 
 /// Addresses that pods have, or have given up so lately that nobody else can have them.
@@ -66,7 +61,7 @@ fn by<'a>(
         let Some(id) = key(node) else { continue };
         let total = totals.entry(id).or_default();
         total.nodes += 1;
-        total.pods += node.assigned.get() + node.waiting;
+        total.pods += node.pods();
     }
     totals
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headroom_capacity::budget::{Budget, Ipv4Budget, Mode};
+use headroom_capacity::budget::{Ipv4Budget, Mode};
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::steady::steady;
@@ -96,7 +96,7 @@ pub fn foresee(observed: &Observed<'_>) -> Option<SubnetOutlook> {
     let held = account.used().saturating_sub(sample::others(account));
     let fleet = fleet(&nodes, observed.settings, sample::pods(account).get(), held.get());
     let room = Room::of(account, fleet.map(|fleet| fleet.budget.mode));
-    let usable = sample::usable(account);
+    let usable = account.usable();
     let reserve = fleet.map_or(Ips::ZERO, |fleet| {
         let fresh = steady(observed.settings, &fleet.budget, 0).subnet_ips;
         Ips(fresh.get().min(usable.get() / RESERVE_PART))
@@ -159,7 +159,7 @@ fn draws_on(node: &NodeAccount, subnet: &SubnetId) -> bool {
 /// The nodes that draw on the subnet, with what each can hold.
 fn drawing_on<'a>(ledger: &'a Ledger, subnet: &SubnetId) -> Vec<(&'a NodeAccount, Ipv4Budget)> {
     let nodes = ledger.nodes.values().filter(|node| draws_on(node, subnet));
-    nodes.filter_map(|node| if let Budget::Ipv4(budget) = node.budget { Some((node, budget)) } else { None }).collect()
+    nodes.filter_map(|node| Some((node, node.ipv4()?))).collect()
 }
 
 /// The nodes as so many of the kind that is most frequent, with so many pods and holding so many addresses together.
@@ -177,7 +177,7 @@ pub(super) fn fleet<'a>(
         }
     }
     let budget = kinds.into_iter().rev().max_by_key(count)?;
-    let mut loads: Vec<u32> = nodes.iter().map(|(node, _)| node.assigned.get() + node.waiting).collect();
+    let mut loads: Vec<u32> = nodes.iter().map(|(node, _)| node.pods()).collect();
     loads.sort_unstable();
     // The fuller nodes show with how many pods a node counts as full; the newest are still empty.
     let density = loads.get(loads.len() * 3 / 4).copied().unwrap_or_default();

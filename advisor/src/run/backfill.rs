@@ -40,14 +40,14 @@ async fn from_cloudwatch(core: &Arc<Core>, sdk: &SdkConfig, ledger: &Ledger) -> 
     let (cluster, namespace) = (&core.config.cluster_name, &core.config.cloudwatch.namespace);
     let capacity = |key: &SeriesKey| {
         let subnet = ledger.subnets.iter().find(|(id, _)| id.as_str() == key.id)?.1;
-        Some(f64::from((subnet.used() + subnet.free_ips).get()))
+        Some(f64::from(subnet.usable().get()))
     };
     let inventory = Arc::clone(&core.inventory.borrow());
     let keys = sample(ledger, inventory.groups.keys()).into_iter().map(|(key, _)| key);
     let sources: Vec<cloudwatch::Source> =
         keys.filter_map(|key| cloudwatch::Source::of(&key, cluster, namespace, capacity(&key))).collect();
     let mut total = Backfilled::default();
-    for request in cloudwatch::requests(&sources, core.clock.now().as_millis() / 1000) {
+    for request in cloudwatch::requests(&sources, core.clock.now().as_secs()) {
         let mut next = None;
         loop {
             let started = Instant::now();
@@ -76,7 +76,7 @@ async fn from_prometheus(core: &Arc<Core>, addr: &str, ledger: &Ledger) -> Resul
     let get = async |path: String| page::get(addr, &format!("/{path}")).await.map(String::into_bytes);
     let mut total = Backfilled::default();
     for source in prometheus::Source::held_ips() {
-        for request in source.requests(core.clock.now().as_millis() / 1000) {
+        for request in source.requests(core.clock.now().as_secs()) {
             let mut points = request.fetch(get).await.map_err(shown)?;
             // It may scrape other clusters' advisors too.
             points.retain(|(key, _)| ledger.subnets.keys().any(|id| id.as_str() == key.id));
@@ -87,7 +87,7 @@ async fn from_prometheus(core: &Arc<Core>, addr: &str, ledger: &Ledger) -> Resul
 }
 
 async fn fill(core: &Arc<Core>, points: Vec<Points>, total: &mut Backfilled) {
-    let (history, now_secs) = (Arc::clone(&core.history), core.clock.now().as_millis() / 1000);
+    let (history, now_secs) = (Arc::clone(&core.history), core.clock.now().as_secs());
     match spawn_blocking(move || history.backfill(now_secs, &points)).await {
         Ok(Ok(told)) => {
             total.filled += told.filled;

@@ -96,6 +96,12 @@ impl Core {
         self.term().is_some()
     }
 
+    /// When the part was read that the books need and that was read longest ago; `None` while one never was.
+    pub(super) fn read_at(inventory: &Inventory) -> Option<Time> {
+        // What was never read is before everything.
+        PARTS.iter().map(|(_, part)| part.read_at(&inventory.read_at)).min().flatten()
+    }
+
     /// What the books still wait for, by name.
     pub(super) fn missing(&self, cluster: &ClusterState, inventory: &Inventory) -> Vec<&'static str> {
         let kinds = cluster.missing.iter().map(|kind| kind.label());

@@ -31,7 +31,9 @@ pub(super) async fn look_ahead(core: Arc<Core>, sdk: SdkConfig) {
         core.clock.sleep(EVERY).await;
         let Some(ledger) = core.ledger.load_full().filter(|ledger| Some(ledger.at) != remembered) else { continue };
         let inventory = Arc::clone(&core.inventory.borrow());
-        if !is_recent(&inventory, ledger.at, max_age(&core.config.observe)) {
+        // Books are made anew from what was read of AWS last, however old: what nobody has seen must not look as if it had stood still.
+        let most = max_age(&core.config.observe);
+        if Core::read_at(&inventory).is_none_or(|at| ledger.at.since(at) > most) {
             continue;
         }
         if remembered.replace(ledger.at).is_none() {
@@ -39,8 +41,9 @@ pub(super) async fn look_ahead(core: Arc<Core>, sdk: SdkConfig) {
         }
         let due = made.is_none_or(|at| ledger.at.since(at) >= period);
         let history = Arc::clone(&core.history);
-        let seen = (core.cluster(ledger.at), inventory);
-        let work = move || round(&history, &ledger, seen, due);
+        // Held only where it is looked at: a change that comes meanwhile copies all of it.
+        let cluster = due.then(|| core.cluster(ledger.at));
+        let work = move || round(&history, &ledger, &inventory, cluster);
         let Ok(done) = spawn_blocking(work).await else {
             tracing::error!("the forecast could not be made; the former one stays");
             continue;
@@ -63,8 +66,6 @@ pub(super) async fn look_ahead(core: Arc<Core>, sdk: SdkConfig) {
     }
 }
 
-type Seen = (Arc<ClusterState>, Arc<Inventory>);
-
 struct Round {
     recorded: Recorded,
     series: u64,
@@ -72,25 +73,27 @@ struct Round {
     took: Duration,
 }
 
-/// Books are made anew from what was read of AWS last, however old: what nobody has seen must not look as if it had stood still.
-fn is_recent(inventory: &Inventory, now: Time, most: Duration) -> bool {
-    let read_at = &inventory.read_at;
-    // What was never read is before everything.
-    let oldest = read_at.subnets.min(read_at.enis).min(read_at.instances);
-    oldest.is_some_and(|at| now.since(at) <= most)
-}
-
-/// `due`: it is time to look ahead too.
-fn round(history: &History, ledger: &Ledger, seen: Seen, due: bool) -> Result<Round, HistoryError> {
-    let at_secs = ledger.at.as_millis() / 1000;
-    let recorded = history.record(at_secs, &sample(ledger, seen.1.groups.keys()))?;
+/// `cluster` where it is time to look ahead too.
+fn round(
+    history: &History,
+    ledger: &Ledger,
+    inventory: &Inventory,
+    cluster: Option<Arc<ClusterState>>,
+) -> Result<Round, HistoryError> {
+    let at_secs = ledger.at.as_secs();
+    let recorded = history.record(at_secs, &sample(ledger, inventory.groups.keys()))?;
     let started = Instant::now();
-    let outlook = due.then(|| look(history, ledger, seen, at_secs)).transpose()?;
+    let outlook = cluster.map(|cluster| look(history, ledger, inventory, cluster, at_secs)).transpose()?;
     Ok(Round { recorded, series: history.series_count()?, outlook: outlook.map(Arc::new), took: started.elapsed() })
 }
 
-fn look(history: &History, ledger: &Ledger, seen: Seen, at_secs: u64) -> Result<Outlook, HistoryError> {
-    let (cluster, inventory) = seen;
+fn look(
+    history: &History,
+    ledger: &Ledger,
+    inventory: &Inventory,
+    cluster: Arc<ClusterState>,
+    at_secs: u64,
+) -> Result<Outlook, HistoryError> {
     let types = Types { limits: &inventory.types, shapes: &BTreeMap::new() };
     let binding = binding(ledger, &cluster, &types);
     let mut outlook = Outlook { at: ledger.at, binding, ..Outlook::default() };

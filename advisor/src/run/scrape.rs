@@ -154,8 +154,6 @@ fn outcome(answer: &Result<Scrape, PodMetricsError>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use headroom_capacity::budget::NodeKind;
     use headroom_capacity::ids::PodUid;
     use headroom_capacity::verdict::Demand;
@@ -180,22 +178,7 @@ mod tests {
             (PodUid::from(format!("{name} {node}").as_str()), info)
         };
         let node = NodeInfo {
-            node: Node {
-                name: "n1".into(),
-                instance_type: None,
-                zone: None,
-                provider_id: None,
-                kind: NodeKind::Linux,
-                max_pods: 0,
-                pod_enis: None,
-                windows_ips: None,
-                allocatable: Default::default(),
-                unschedulable: false,
-                ready: true,
-                trunk_label: false,
-                labels: BTreeMap::new(),
-                annotations: BTreeMap::new(),
-            },
+            node: Node::ready("n1", NodeKind::Linux, 0),
             instance: None,
             security_groups_for_pods: false,
             eni_config_subnet: None,

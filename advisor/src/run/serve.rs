@@ -82,7 +82,7 @@ impl Core {
         }
         let core = Arc::clone(self);
         let read = move || {
-            let at_secs = outlook.at.as_millis() / 1000;
+            let at_secs = outlook.at.as_secs();
             // What cannot be read is left out: the forecast is there all the same.
             let wanted = |id: &str| of.is_empty() || of.iter().any(|one| one == id);
             Report::new(&outlook, |id| {
@@ -119,7 +119,7 @@ impl Advisor for Service {
         let (ledger, headroom) = books.ok_or_else(|| Status::unavailable("AWS or the cluster was not read yet"))?;
         let named = |of: &BTreeMap<Arc<str>, u64>| of.iter().map(|(name, pods)| (name.to_string(), *pods)).collect();
         Ok(tonic::Response::new(HeadroomResponse {
-            made_at: Some(timestamp(ledger.at.as_millis() / 1000)),
+            made_at: Some(timestamp(ledger.at.as_secs())),
             pods: headroom.cluster,
             by_az: named(&headroom.by_az),
             by_group: named(&headroom.by_group),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use headroom_capacity::budget::Budget;
 use headroom_capacity::instance;
 use headroom_capacity::settings::CniSettings;
 use headroom_shell::config::{ConfigError, ConfigFile, within};
@@ -82,7 +81,7 @@ pub fn fleet(ledger: &Ledger, state: &ClusterState) -> Fleet {
     let mut counted: BTreeMap<String, u32> = BTreeMap::new();
     for (name, node) in &ledger.nodes {
         let (Some(info), Some(own)) = (state.nodes.get(name), &node.primary_subnet) else { continue };
-        let (Some(instance_type), Budget::Ipv4(budget)) = (&info.node.instance_type, &node.budget) else { continue };
+        let (Some(instance_type), Some(budget)) = (&info.node.instance_type, node.ipv4()) else { continue };
         if instance::lookup(instance_type).is_none() {
             continue;
         }
@@ -96,14 +95,14 @@ pub fn fleet(ledger: &Ledger, state: &ClusterState) -> Fleet {
             subnet: own.to_string(),
             pod_subnet: custom.map(ToString::to_string),
             max_pods: budget.max_pods,
-            pods_each: node.assigned.get() + node.waiting,
+            pods_each: node.pods(),
             count: 0,
         };
         *kinds.entry(nodes).or_default() += 1;
     }
     let subnets = ledger.subnets.iter().map(|(id, account)| Subnet {
         id: id.to_string(),
-        usable_ips: (account.used() + account.free_ips).get(),
+        usable_ips: account.usable().get(),
         other_ips: account.used().get().saturating_sub(counted.get(id.as_str()).copied().unwrap_or_default()),
     });
     let subnets = subnets.collect();

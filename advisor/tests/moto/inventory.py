@@ -11,6 +11,8 @@ import sys
 import boto3
 from moto.server import ThreadedMotoServer
 
+import moto_group
+
 CLUSTER = "prod"
 OWNED = {"Key": f"kubernetes.io/cluster/{CLUSTER}", "Value": "owned"}
 
@@ -28,18 +30,8 @@ def make(ec2, autoscaling):
         name = f"com.amazonaws.us-west-2.{service}"
         extra = {"SubnetIds": subnets[:1]} if kind == "Interface" else {}
         ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=name, VpcEndpointType=kind, **extra)
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-    template = {"ImageId": image, "InstanceType": "c5.large"}
-    ec2.create_launch_template(LaunchTemplateName="workers", LaunchTemplateData=template)
-    autoscaling.create_auto_scaling_group(
-        AutoScalingGroupName="workers",
-        LaunchTemplate={"LaunchTemplateName": "workers", "Version": "1"},
-        MinSize=1,
-        MaxSize=20,
-        DesiredCapacity=4,
-        VPCZoneIdentifier=",".join(subnets),
-        Tags=[OWNED | {"PropagateAtLaunch": True}],
-    )
+    tags = [OWNED | {"PropagateAtLaunch": True}]
+    image = moto_group.workers(ec2, autoscaling, subnets, MinSize=1, DesiredCapacity=4, Tags=tags)
     tags = [{"ResourceType": "instance", "Tags": [OWNED]}]
     single = ec2.run_instances(
         ImageId=image, InstanceType="m5.large", MinCount=1, MaxCount=1, SubnetId=subnets[1], TagSpecifications=tags

@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use thiserror::Error;
 
-use super::Cidr;
+use super::{Cidr, HELD_BY_AWS};
 use crate::units::{IPS_PER_PREFIX, Ips, Prefixes};
 
 /// Why EC2 would refuse.
@@ -93,7 +93,7 @@ impl<O: Clone + PartialEq> SubnetLedger<O> {
                 Block { free, automatic: u16::MAX, rank }
             })
             .collect();
-        let held_by_aws = u32::try_from(size.min(5)).expect("at most five");
+        let held_by_aws = u32::try_from(size).map_or(HELD_BY_AWS, |size| size.min(HELD_BY_AWS));
         let mut ledger = SubnetLedger {
             cidr,
             owners: vec![None; size],

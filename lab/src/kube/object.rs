@@ -61,7 +61,7 @@ pub fn condition<'a>(object: &'a Value, kind: &str) -> &'a str {
 /// A `metav1.Time`: RFC 3339 in whole seconds.
 #[must_use]
 pub fn timestamp(at: Time) -> String {
-    let seconds = i64::try_from(at.as_millis() / 1000).unwrap_or(i64::MAX);
+    let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
     // Past the year 9999 there is no RFC 3339; clamping keeps a runaway clock from ending the lab.
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use headroom_capacity::instance;
-use headroom_capacity::subnet::Cidr;
+use headroom_capacity::subnet::{Cidr, usable_ips};
 
 use super::parse::{Problem, did_you_mean};
 use super::{Block, Fault, NodeGroup, Scenario, SubnetSpec, Workload};
@@ -156,7 +156,7 @@ fn subnet_blocks(scenario: &Scenario, subnet: &SubnetSpec, path: &str, found: &m
         found.add(format!("{path}.cidr"), format!("{cidr} is not between /16 and /28, the sizes that a subnet takes"));
         return;
     }
-    let usable = (1_u32 << (32 - cidr.len())) - AWS_RESERVED;
+    let usable = usable_ips(cidr.len()).get();
     if subnet.used > usable {
         let used = subnet.used;
         found.add(format!("{path}.used"), format!("{used} addresses do not fit: {cidr} has {usable} beside AWS's 5"));
@@ -168,9 +168,6 @@ fn subnet_blocks(scenario: &Scenario, subnet: &SubnetSpec, path: &str, found: &m
         }
     }
 }
-
-/// Addresses of a subnet that AWS keeps: the first four and the last.
-const AWS_RESERVED: u32 = 5;
 
 fn eni_configs(scenario: &Scenario, found: &mut Findings) {
     for (i, config) in scenario.cni.eni_configs.iter().enumerate() {

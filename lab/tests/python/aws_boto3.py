@@ -17,6 +17,7 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 import calls
+import moto_group
 import rules
 from shapes import Allowed, differences
 
@@ -42,18 +43,8 @@ def moto_world(clients):
         subnets.append(made["Subnet"]["SubnetId"])
     service = "com.amazonaws.us-west-2.autoscaling"
     ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, VpcEndpointType="Interface", SubnetIds=subnets[:1])
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-    template = {"ImageId": image, "InstanceType": "c5.large"}
-    ec2.create_launch_template(LaunchTemplateName="workers", LaunchTemplateData=template)
-    autoscaling.create_auto_scaling_group(
-        AutoScalingGroupName="workers",
-        LaunchTemplate={"LaunchTemplateName": "workers", "Version": "1"},
-        MinSize=0,
-        MaxSize=20,
-        DesiredCapacity=1,
-        VPCZoneIdentifier=",".join(subnets),
-        Tags=[{"Key": "team", "Value": "a", "PropagateAtLaunch": True}],
-    )
+    tags = [{"Key": "team", "Value": "a", "PropagateAtLaunch": True}]
+    image = moto_group.workers(ec2, autoscaling, subnets, MinSize=0, DesiredCapacity=1, Tags=tags)
     return {"vpc": vpc, "subnets": subnets, "group": "workers", "image": image}
 
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::MutexGuard;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use headroom_advisor::config::{Aws, CloudWatch, Config, LeaderElection, Observe};
 use headroom_capacity::time::Time;
@@ -11,6 +11,7 @@ use headroom_lab::aws::{Datum, Samples, Vpc};
 use headroom_lab::scenario::Scenario;
 use headroom_lab::{Lab, Options};
 use headroom_load_tests::advisor::{Advisor, Place};
+use headroom_load_tests::eventually::eventually;
 use headroom_load_tests::page::get;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
@@ -110,16 +111,8 @@ pub(crate) fn config() -> Config {
     }
 }
 
-/// Polls `check` until it holds; what it said last goes into the panic.
-pub(crate) async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let started = Instant::now();
-    loop {
-        match check().await {
-            Ok(value) => return value,
-            Err(why) if started.elapsed() > WITHIN => panic!("not within {} s: {what}: {why}", WITHIN.as_secs()),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    }
+pub(crate) async fn until<T>(what: &str, check: impl AsyncFnMut() -> Result<T, String>) -> T {
+    eventually(what, WITHIN, check).await
 }
 
 /// What `/readyz` says that is missing, if anything is.

@@ -77,20 +77,15 @@ impl Watch {
         let config = label(&settings.eni_config_label).filter(|_| settings.custom_networking);
         let provider_id = object::text(&change.object, "/spec/providerID");
         let node = Node {
-            name: name.clone(),
             instance_type: label("node.kubernetes.io/instance-type"),
             zone: label("topology.kubernetes.io/zone"),
             provider_id: Some(provider_id.into()),
-            kind: NodeKind::Linux,
-            max_pods: object::text(&change.object, "/status/capacity/pods").parse().unwrap_or(0),
-            pod_enis: None,
-            windows_ips: None,
-            allocatable: Default::default(),
             unschedulable: change.object["spec"]["unschedulable"] == true,
-            ready: true,
-            trunk_label: false,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
+            ..Node::ready(
+                &name,
+                NodeKind::Linux,
+                object::text(&change.object, "/status/capacity/pods").parse().unwrap_or(0),
+            )
         };
         let info = NodeInfo {
             node,

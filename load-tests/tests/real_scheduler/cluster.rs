@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use headroom_extender::config::{Config, ConfigFile as _};
@@ -119,16 +119,8 @@ impl Cluster {
     }
 }
 
-/// Polls `check` until it holds; what it said last goes into the panic.
 pub(crate) async fn eventually<T, E: Display>(what: &str, check: impl AsyncFn() -> Result<T, E>) -> T {
-    let started = Instant::now();
-    loop {
-        match check().await {
-            Ok(value) => return value,
-            Err(error) if started.elapsed() > WITHIN => panic!("not within {} s: {what}: {error}", WITHIN.as_secs()),
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
+    headroom_load_tests::eventually::eventually(what, WITHIN, check).await
 }
 
 /// The value; an error is shown with its causes, over several lines.

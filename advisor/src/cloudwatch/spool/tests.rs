@@ -45,7 +45,7 @@ fn the_round_that_came_last_goes_first() {
     let mut order = Vec::new();
     while let Some(entry) = spool.first().unwrap() {
         spool.remove(entry.key).unwrap();
-        order.push(entry.batch.at.as_millis() / 1000);
+        order.push(entry.batch.at.as_secs());
     }
     assert_eq!(order, [3, 3, 1, 1, 2, 2]);
 }

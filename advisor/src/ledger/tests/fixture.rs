@@ -1,6 +1,5 @@
 //! A small cluster, built piece by piece.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,22 +76,7 @@ impl Fixture {
     }
 
     pub(crate) fn register(&mut self, name: &str, kind: NodeKind) {
-        let node = Node {
-            name: name.into(),
-            instance_type: None,
-            zone: None,
-            provider_id: None,
-            kind,
-            max_pods: 29,
-            pod_enis: None,
-            windows_ips: None,
-            allocatable: Default::default(),
-            unschedulable: false,
-            ready: true,
-            trunk_label: false,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
-        };
+        let node = Node::ready(name, kind, 29);
         let instance = Some(InstanceId::from(name)).filter(|_| kind != NodeKind::Fargate);
         let info = NodeInfo { node, instance, security_groups_for_pods: false, eni_config_subnet: None };
         self.cluster.nodes.insert(name.into(), info);

@@ -19,20 +19,10 @@ fn ip(last: u8) -> Ipv4Addr {
 
 fn node(name: &str) -> Node {
     Node {
-        name: name.into(),
         instance_type: Some("c5.xlarge".into()),
         zone: Some("eu-west-1a".into()),
         provider_id: Some(format!("aws:///eu-west-1a/i-{name}").into()),
-        kind: NodeKind::Linux,
-        max_pods: 58,
-        pod_enis: None,
-        windows_ips: None,
-        allocatable: Default::default(),
-        unschedulable: false,
-        ready: true,
-        trunk_label: false,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
+        ..Node::ready(name, NodeKind::Linux, 58)
     }
 }
 

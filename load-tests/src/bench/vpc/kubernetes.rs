@@ -69,16 +69,8 @@ fn node(size: Size, n: u32) -> Node {
         instance_type: Some(INSTANCE_TYPE.into()),
         zone: Some(zone.into()),
         provider_id: Some(Arc::from(format!("aws:///{zone}/{}", instance_id(n)))),
-        kind: NodeKind::Linux,
-        max_pods: 234,
-        pod_enis: None,
-        windows_ips: None,
-        allocatable: Default::default(),
-        unschedulable: false,
-        ready: true,
-        trunk_label: false,
         labels,
         annotations: [("node.alpha.kubernetes.io/ttl".to_owned(), "0".to_owned())].into(),
-        name: name.into(),
+        ..Node::ready(&name, NodeKind::Linux, 234)
     }
 }

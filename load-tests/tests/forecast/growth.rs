@@ -1,17 +1,10 @@
-//! An advisor that remembers two weeks: what it expects, over HTTP, gRPC, Prometheus and on the command line.
+//! What two weeks of an advisor's own history come to, over HTTP, gRPC and Prometheus.
 
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use axum::http::Uri;
-use headroom_advisor::config::{Config, History as HistoryConfig, Observe};
+use headroom_advisor::config::{Config, History as HistoryConfig};
 use headroom_advisor::history::{History, Kind, Limits, SeriesKey};
-use headroom_advisor::outlook::report::{Report, Row};
-use headroom_lab::scenario::Scenario;
-use headroom_lab::{Lab, Options};
 use headroom_load_tests::advisor::{Advisor, Place};
 use headroom_load_tests::page::get;
 use headroom_proto::v1::advisor_client::AdvisorClient;
@@ -20,15 +13,9 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-/// Two nodes with 20 addresses each; others hold 150 of the 251.
-const SCENARIO: &str = "vpc: { cidr: 10.0.0.0/16 }
-subnets: [{ name: a, az: us-west-2a, cidr: 10.0.0.0/24, used: 150 }]
-nodeGroups: [{ name: workers, instanceType: m5.large, count: 2, subnets: [a] }]
-";
-const STEP: u64 = 300;
+use crate::{STEP, config, forecast, lab, now_secs, subnet};
+
 const DAYS: u64 = 14;
-/// Real time for what takes a few seconds on an idle machine.
-const WITHIN: Duration = Duration::from_secs(90);
 
 /// As if the subnet's use had grown by one address in two hours until now.
 fn remember(path: &Path, subnet: &str, used: f64, now_secs: u64) {
@@ -39,35 +26,18 @@ fn remember(path: &Path, subnet: &str, used: f64, now_secs: u64) {
     assert!(told.filled > 0, "{told:?}");
 }
 
-async fn forecast(admin: SocketAddr) -> Report {
-    let started = Instant::now();
-    loop {
-        match get(admin, "/forecast?history=true").await {
-            Ok(text) => return serde_json::from_str(&text).unwrap(),
-            Err(error) => assert!(started.elapsed() < WITHIN, "no forecast: {error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_weeks_of_growth_tell_when_the_subnet_runs_out() {
-    let scenario = Scenario::parse("forecast.yaml", SCENARIO).unwrap();
-    let lab = Lab::start(scenario, Options { rate: Some(30.0), ..Options::default() }).await.unwrap();
-    let subnet = lab.vpc().subnets(lab.clock().now()).next().unwrap().id.to_string();
+    let lab = lab(30.0).await;
+    let subnet = subnet(&lab);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.redb");
-    remember(&path, &subnet, 190.0, lab.clock().now().as_millis() / 1000);
-    let config = Config {
-        cluster_name: "headroom-lab".to_owned(),
-        observe: Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 10, topology_secs: 60 },
-        history: HistoryConfig { path: Some(path), ..HistoryConfig::default() },
-        ..Config::default()
-    };
+    remember(&path, &subnet, 190.0, now_secs(&lab));
+    let history = HistoryConfig { path: Some(path), ..HistoryConfig::default() };
+    let config = Config { history, ..config() };
     let advisor = Advisor::start(Place::lab(&lab), config).await.unwrap();
 
-    let report = forecast(advisor.admin_addr()).await;
-    let [row]: [Row; 1] = report.subnets.try_into().unwrap();
+    let (report, row) = forecast(advisor.admin_addr(), |_| true).await;
     let steps = DAYS * 24 * 12;
     assert!(row.history_ips.len() as u64 >= steps, "{} steps of {steps}", row.history_ips.len());
     // 61 addresses are free, 10 of them kept for a node: 102 hours.
