@@ -65,6 +65,8 @@ pub struct World {
     workloads: Vec<Running>,
     owners: BTreeMap<PodUid, Owner>,
     failed_adds_of_gone_nodes: u64,
+    /// Pods that ended with their node.
+    lost: u32,
     /// Requests for ipamd's metrics.
     asker: mpsc::Sender<Question>,
     questions: mpsc::Receiver<Question>,

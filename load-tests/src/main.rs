@@ -86,7 +86,7 @@ async fn run(args: &Args) -> Result<()> {
     };
     let rate = args.speed.unwrap_or(scenario.clock.rate);
     let time_limit = Duration::from_secs(args.time_limit_secs);
-    let options = Options { rate, policy, advisor: !args.without_advisor, time_limit };
+    let options = Options { rate, policy, advisor: !args.without_advisor, scaling: None, time_limit };
     eprintln!("{}\nclock: {rate} lab seconds a second\n", scenario.description.trim());
 
     eprintln!("1. plain scheduling: the scheduler knows CPU, memory and max-pods, not IPs");

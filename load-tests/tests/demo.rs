@@ -9,7 +9,7 @@ use headroom_lab::scenario::Scenario;
 use headroom_load_tests::demo::{Mode, Options, Outcome, start};
 
 fn options() -> Options {
-    Options { rate: 15.0, policy: Policy::Soon, advisor: true, time_limit: Duration::from_secs(600) }
+    Options { rate: 15.0, policy: Policy::Soon, advisor: true, scaling: None, time_limit: Duration::from_secs(600) }
 }
 
 async fn outcome(scenario: &str, mode: Mode) -> Outcome {

@@ -62,6 +62,7 @@ impl World {
             workloads: owners,
             owners: BTreeMap::new(),
             failed_adds_of_gone_nodes: 0,
+            lost: 0,
             asker,
             questions,
             scenario,

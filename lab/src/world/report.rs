@@ -93,6 +93,8 @@ pub struct Totals {
     pub unbound: u32,
     /// CNI ADDs that failed for want of an address, since the start, of ended pods too.
     pub failed_adds: u64,
+    /// Pods of workloads that ran on a node when its instance ended, since the start: nobody had drained it.
+    pub lost: u32,
 }
 
 impl World {
@@ -161,6 +163,7 @@ impl World {
             hanging: kubelets().map(|one| count(one.waiting())).sum(),
             unbound: count(unbound.iter()),
             failed_adds: self.failed_adds_of_gone_nodes + kubelets().map(Kubelet::failed_adds).sum::<u64>(),
+            lost: self.lost,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use headroom_advisor::config::Observe;
+use headroom_advisor::config::{Config as AdvisorConfig, Observe, Scaling};
 use headroom_capacity::floor::STEP;
 use headroom_capacity::time::Time;
 use headroom_extender::config::{Config, Feed, Policy, Pool};
@@ -29,7 +29,7 @@ use crate::scheduler;
 const POLL: Duration = Duration::from_millis(250);
 /// Lab seconds from one reading of AWS to the next: a run lasts a few minutes of the lab's time.
 const OBSERVE: Observe =
-    Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 30, topology_secs: 60 };
+    Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 10, topology_secs: 60 };
 
 /// How a demo runs.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub struct Options {
     pub policy: Policy,
     /// Whether the advisor tells the extender what EC2 shows; without it, the extender goes by Kubernetes alone.
     pub advisor: bool,
+    /// What that advisor does to the node groups; `None` for nothing.
+    pub scaling: Option<Scaling>,
     /// Lab time after which a run ends even if its figures still move.
     pub time_limit: Duration,
 }
@@ -86,8 +88,8 @@ pub async fn start(scenario: Scenario, mode: Mode, options: &Options) -> Result<
     let client = client(&lab).await?;
     let advisor = match mode {
         Mode::Headroom if options.advisor => {
-            let config =
-                headroom_advisor::config::Config { cluster_name: cluster, observe: OBSERVE, ..Default::default() };
+            let scaling = options.scaling.clone().unwrap_or_default();
+            let config = AdvisorConfig { cluster_name: cluster, observe: OBSERVE, scaling, ..Default::default() };
             Some(Advisor::start(Place::lab(&lab), config).await?)
         }
         _ => None,
