@@ -9,7 +9,7 @@ use headroom_capacity::budget::NodeKind;
 use headroom_capacity::ids::PodUid;
 use headroom_capacity::settings::{CniSettings, ControllerSettings, SettingProblem};
 use headroom_capacity::time::Time;
-use headroom_capacity::verdict::Demand;
+use headroom_capacity::verdict::{Demand, Reason};
 
 /// One kind of object that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -179,6 +179,21 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// Annotations whose value could name an ENIConfig: `ENI_CONFIG_ANNOTATION_DEF` may name any of them.
     pub annotations: BTreeMap<String, String>,
+    /// `spec.taints`.
+    pub taints: Vec<Taint>,
+    /// The mark of a scale-in that was begun on it, as [`mark`](crate::drain::mark) wrote it.
+    pub scale_in: Option<Arc<str>>,
+}
+
+/// A taint of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taint {
+    /// Its key.
+    pub key: String,
+    /// Its value, empty where it has none.
+    pub value: String,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: String,
 }
 
 impl Node {
@@ -220,6 +235,9 @@ pub struct Pod {
     pub deleting: bool,
     /// Condition `PodScheduled` is False, a scheduling attempt failed: the condition's [fingerprint](crate::failure_fingerprint).
     pub schedule_failure: Option<u64>,
+    /// While it waits for a node: why the extender kept it from one, by the first of [`Reason::ALL`] that the condition's message
+    /// holds.
+    pub shortage: Option<Reason>,
 }
 
 impl Pod {
@@ -249,6 +267,8 @@ impl Node {
             trunk_label: false,
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
+            taints: Vec::new(),
+            scale_in: None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Kubernetes as Headroom sees it: watches in, trimmed domain events out; a pod's metrics, on demand; and two writes, which
-//! ask for a pod to be retried and decide who of several leads.
+//! Kubernetes as Headroom sees it: watches in, trimmed domain events out; a pod's metrics, on demand; and a few writes, which
+//! ask for a pod to be retried, decide who of several leads, empty a node, and tell people what was done.
 //!
 //! ```text
 //! Node, Pod, CNINode, ENIConfig,       ┌─ node  ─┐
@@ -23,27 +23,39 @@
 //! | patch | `pods` | cluster | [`request_retry`] |
 //! | get | `pods/proxy` | namespace `kube-system` | [`pod_metrics`], only with the advisor's `cni_metrics_helper_names` |
 //! | get, create, update | `leases.coordination.k8s.io` | the Lease's namespace | [`elect`] |
+//! | list | `poddisruptionbudgets.policy` | cluster | [`drain`], unless the advisor only observes |
+//! | get, patch | `nodes` | cluster | [`drain`], only where the advisor acts |
+//! | create | `pods/eviction` | cluster | [`drain`], only where the advisor acts |
+//! | get, create, patch | `configmaps` | the Lease's namespace | [`Note`], only where the advisor acts |
+//! | create, patch | `events.events.k8s.io` | cluster | [`Reports`], unless the advisor only observes |
 
 mod cni;
 mod connect;
+pub mod drain;
 mod event;
 mod lease;
 mod node;
+mod note;
 mod object;
+mod placement;
 mod pod;
 mod protobuf;
 mod proxy;
 mod quantity;
+mod report;
 mod retry;
 mod sandbox;
 mod tally;
+mod tenant;
 mod watch;
 
 pub use connect::{Client, ConnectError, connect};
-pub use event::{CniNode, EniConfig, ErrorClass, Event, Kind, Node, Pod, SandboxFailure};
+pub use event::{CniNode, EniConfig, ErrorClass, Event, Kind, Node, Pod, SandboxFailure, Taint};
 pub use lease::{Candidate, Leadership, elect};
+pub use note::{Note, NoteError};
 pub use pod::{demand, failure_fingerprint};
 pub use proxy::{PodMetricsError, pod_metrics};
+pub use report::{About, Reports};
 pub use retry::{RETRY_ANNOTATION, RetryError, request_retry};
 pub use tally::Tally;
 pub use watch::{Watch, watch, watch_kinds};

@@ -8,7 +8,8 @@ use headroom_capacity::budget::NodeKind;
 use prost::Message;
 use serde::Deserialize;
 
-use crate::event::{Event, Node};
+use crate::drain::MARK;
+use crate::event::{Event, Node, Taint};
 use crate::object::{Object, null_is_default};
 use crate::quantity::{Amount, Quantity};
 
@@ -27,6 +28,20 @@ pub(crate) struct NodeSpec {
     provider_id: Option<String>,
     #[prost(bool, optional, tag = "4")]
     unschedulable: Option<bool>,
+    #[prost(message, repeated, tag = "5")]
+    #[serde(deserialize_with = "null_is_default")]
+    taints: Vec<RawTaint>,
+}
+
+#[derive(Clone, Deserialize, Message)]
+#[serde(default)]
+struct RawTaint {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+    #[prost(string, tag = "3")]
+    effect: String,
 }
 
 #[derive(Clone, Deserialize, Message)]
@@ -56,6 +71,7 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
     let name: Arc<str> = raw.metadata.name?.into();
     let labels = raw.metadata.labels.unwrap_or_default();
     let mut annotations = raw.metadata.annotations.unwrap_or_default();
+    let scale_in = annotations.remove(MARK).map(Arc::from);
     annotations.retain(|_, value| could_name_an_object(value));
     let status = raw.status.unwrap_or_default();
     let provider_id = raw.spec.provider_id.filter(|id| !id.is_empty());
@@ -75,7 +91,13 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
         trunk_label: labels.get("vpc.amazonaws.com/has-trunk-attached").is_some_and(|value| value == "true"),
         labels,
         annotations,
+        taints: raw.spec.taints.into_iter().map(taint).collect(),
+        scale_in,
     })))
+}
+
+fn taint(RawTaint { key, value, effect }: RawTaint) -> Taint {
+    Taint { key, value, effect }
 }
 
 fn amount(of: &BTreeMap<String, Quantity>, resource: &str) -> Option<Amount> {
@@ -120,10 +142,12 @@ mod tests {
                 "name": "ip-10-0-0-1",
                 "labels": {"node.kubernetes.io/instance-type": "c5.xlarge", "topology.kubernetes.io/zone": "eu-west-1a",
                     "vpc.amazonaws.com/has-trunk-attached": "true"},
-                "annotations": {"k8s.amazonaws.com/eniConfig": "zone-a", "csi.volume.kubernetes.io/nodeid": "{\"ebs\":\"i-1\"}"},
+                "annotations": {"k8s.amazonaws.com/eniConfig": "zone-a", "csi.volume.kubernetes.io/nodeid": "{\"ebs\":\"i-1\"}",
+                    "headroom.dev/scale-in": "{\"began_at_ms\":7}"},
                 "managedFields": [{"manager": "kubelet"}],
             },
-            "spec": {"providerID": "aws:///eu-west-1a/i-1", "unschedulable": true, "podCIDR": "x"},
+            "spec": {"providerID": "aws:///eu-west-1a/i-1", "unschedulable": true, "podCIDR": "x",
+                "taints": [{"key": "headroom.dev/scale-in", "effect": "NoSchedule"}]},
             "status": {"capacity": {"pods": "58"}, "allocatable": {"vpc.amazonaws.com/pod-eni": "18", "cpu": "3920m",
                     "memory": "7134420Ki", "attachable-volumes-aws-ebs": "25"},
                 "conditions": [{"type": "PIDPressure", "status": "False"}, {"type": "Ready", "status": "True"}],
@@ -137,6 +161,9 @@ mod tests {
         assert_eq!(node.allocatable, allocatable);
         assert!(node.unschedulable && node.ready && node.trunk_label);
         assert_eq!(node.annotations.keys().collect::<Vec<_>>(), ["k8s.amazonaws.com/eniConfig"]);
+        assert_eq!(node.scale_in.as_deref(), Some(r#"{"began_at_ms":7}"#));
+        let taint = Taint { key: "headroom.dev/scale-in".into(), value: String::new(), effect: "NoSchedule".into() };
+        assert_eq!(node.taints, [taint]);
     }
 
     #[test]

@@ -4,8 +4,10 @@ mod requests;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use headroom_capacity::binding::Requests;
 use headroom_capacity::ids::PodUid;
-use headroom_capacity::verdict::Demand;
+use headroom_capacity::verdict::{Demand, Reason};
+use k8s_openapi::api::core::v1 as core;
 use prost::Message;
 use serde::Deserialize;
 
@@ -102,6 +104,13 @@ pub fn failure_fingerprint(reason: &str, message: &str) -> u64 {
     hasher.finish()
 }
 
+/// What kind of address the pod of a whole spec needs, and what else it takes.
+pub(crate) fn needs(spec: &core::PodSpec) -> (Demand, Requests) {
+    // By the same reading as the watch's: a spec becomes JSON and JSON a spec without fail.
+    let spec = serde_json::to_value(spec).and_then(serde_json::from_value::<PodSpec>).unwrap_or_default();
+    (demand(spec.host_network.unwrap_or(false), resource_names(&spec)), requests::requests(&spec))
+}
+
 pub(crate) fn applied(raw: RawPod) -> Option<Event> {
     let RawPod { metadata, spec, status, .. } = raw;
     let status = status.unwrap_or_default();
@@ -124,6 +133,7 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
         terminal: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) || (deleting && taken_back),
         deleting,
         schedule_failure: schedule_failure(&status.conditions),
+        shortage: shortage(&status.conditions),
     })))
 }
 
@@ -131,6 +141,13 @@ fn schedule_failure(conditions: &[Condition]) -> Option<u64> {
     let scheduled = conditions.iter().find(|condition| condition.kind == "PodScheduled")?;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     (scheduled.status == "False").then(|| failure_fingerprint(&text(&scheduled.reason), &text(&scheduled.message)))
+}
+
+fn shortage(conditions: &[Condition]) -> Option<Reason> {
+    let scheduled =
+        conditions.iter().find(|condition| condition.kind == "PodScheduled" && condition.status == "False")?;
+    let message = scheduled.message.as_deref()?;
+    Reason::ALL.into_iter().find(|reason| message.contains(reason.as_str()))
 }
 
 fn resource_names(spec: &PodSpec) -> impl Iterator<Item = &str> {
@@ -167,6 +184,19 @@ mod tests {
         assert_eq!((pod.nominated_node.as_deref(), pod.priority, pod.resource_version), (Some("n2"), 7, 41));
         assert_eq!(pod.schedule_failure, Some(failure_fingerprint("Unschedulable", "")));
         assert_eq!(pod.demand, Demand::PodIp);
+    }
+
+    #[test]
+    fn a_pod_that_the_extender_kept_from_every_node_says_why() {
+        let waiting = |message: &str| {
+            let condition =
+                json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message});
+            decode(json!({}), json!({"conditions": [condition]})).shortage
+        };
+        let text =
+            "0/3 nodes are available: 1 Insufficient cpu, 2 no pod IP left: no free IP in any subnet of the node.";
+        assert_eq!(waiting(text), Some(Reason::SubnetExhausted));
+        assert_eq!(waiting("0/3 nodes are available: 3 Insufficient cpu."), None);
     }
 
     #[test]

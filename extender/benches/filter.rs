@@ -49,6 +49,7 @@ fn running(at: usize, nth: usize) -> Pod {
         terminal: false,
         deleting: false,
         schedule_failure: None,
+        shortage: None,
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn pod(uid: &str) -> Pod {
         terminal: false,
         deleting: false,
         schedule_failure: None,
+        shortage: None,
     }
 }
 

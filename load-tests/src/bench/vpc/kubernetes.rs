@@ -58,6 +58,7 @@ pub fn pod_applied(size: Size, pod: u32) -> Event {
         terminal: false,
         deleting: false,
         schedule_failure: None,
+        shortage: None,
     }))
 }
 
