@@ -5,8 +5,8 @@
 //!                                  └─ SDK ──── Auto Scaling ──────groups──┴─> Api ──observe──> Inventory
 //! ```
 //!
-//! Every call has deadlines, at most `aws.max_attempts` attempts within the SDK's retry quota, and leaves a [`CallRecord`]. Reading
-//! is all that happens, but for [`Api::delete_network_interface`].
+//! Every call has deadlines, at most `aws.max_attempts` attempts within the SDK's retry quota, and leaves a [`CallRecord`]. What
+//! changes anything is [`Api::delete_network_interface`] and what stands in `scale.rs`.
 
 mod api;
 mod budget;
@@ -20,6 +20,7 @@ mod groups;
 mod observe;
 mod operation;
 mod query;
+mod scale;
 mod xml;
 
 pub use api::Api;
@@ -30,3 +31,4 @@ pub use delete::Deletion;
 pub use error::{AwsError, ErrorClass};
 pub use observe::{JITTER, Observer, Part, Round, Tried};
 pub use operation::{CallRecord, Operation, Quota};
+pub use scale::{FailedLaunch, Launched};

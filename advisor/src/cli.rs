@@ -4,6 +4,7 @@ mod ask;
 mod estimate;
 mod forecast;
 mod headroom;
+mod plan;
 mod what_if;
 
 use std::net::SocketAddr;
@@ -39,6 +40,8 @@ enum Command {
     Forecast(forecast::Forecast),
     /// Shows what binds first on nodes and node groups, and which instance types would suit their pods.
     Headroom(headroom::Headroom),
+    /// Shows what a running advisor would do to node groups and stuck pods, and what not and why.
+    Plan(plan::Plan),
     /// Counts addresses under other settings of the VPC CNI or with other subnets, in the cluster of a running advisor or in a file.
     WhatIf(what_if::WhatIf),
     /// Prints the configuration with every key and what it will cost in dollars and calls of AWS, or what is wrong with it.
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::CheckConfig(args) => check_config(args.config.config.as_deref(), args.sizes),
         Command::Forecast(args) => runtime().and_then(|runtime| runtime.block_on(forecast::forecast(args))),
         Command::Headroom(args) => runtime().and_then(|runtime| runtime.block_on(headroom::headroom(args))),
+        Command::Plan(args) => runtime().and_then(|runtime| runtime.block_on(plan::plan(args))),
         Command::WhatIf(args) => runtime().and_then(|runtime| runtime.block_on(what_if::what_if(args))),
         Command::Run(args) => Config::load(args.config.config.as_deref())
             .map_err(anyhow::Error::from)

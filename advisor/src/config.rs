@@ -1,10 +1,12 @@
 //! The configuration file: what the advisor observes and publishes. Process knobs (addresses, log format) are flags.
 
 mod check;
+mod scaling;
 
 use std::path::PathBuf;
 
 pub use headroom_shell::tls::Tls;
+pub use scaling::{Day, Mode, ScaleIn, ScaleOut, Scaling, StuckPods, TimeOfDay, Window};
 use serde::{Deserialize, Serialize};
 
 /// Everything in the file; each key may be left out but `cluster_name`.
@@ -27,6 +29,8 @@ pub struct Config {
     pub history: History,
     /// What is expected.
     pub forecast: Forecast,
+    /// What is done to Auto Scaling groups.
+    pub scaling: Scaling,
     /// Metrics in CloudWatch.
     pub cloudwatch: CloudWatch,
     /// Which of several advisors publishes and acts.

@@ -59,6 +59,17 @@ pub fn headroom(ledger: &Ledger, state: &ClusterState, now: Time) -> Headroom {
     }
 }
 
+/// What each node grants, by name, without one of them: the others' share of [`Headroom::cluster`] once it is gone, what it holds
+/// itself not yet given back.
+#[must_use]
+pub fn grants_without(ledger: &Ledger, state: &ClusterState, without: &str, now: Time) -> BTreeMap<Arc<str>, u32> {
+    let others = ledger.nodes.iter().filter(|(name, _)| ***name != *without && open(state, name));
+    let mut nodes: Vec<(&Arc<str>, &NodeAccount)> = others.collect();
+    nodes.sort_by_key(|(name, node)| (choices(node), Arc::clone(name)));
+    let mut free = Free::of(ledger);
+    nodes.into_iter().map(|(name, node)| (Arc::clone(name), free.take(node, &state.settings, now))).collect()
+}
+
 fn by<'a>(
     nodes: &[&'a NodeAccount],
     key: impl Fn(&NodeAccount) -> Option<Arc<str>>,

@@ -25,7 +25,7 @@ use headroom_capacity::steady::steady;
 use headroom_capacity::units::{Enis, Ips, Prefixes};
 
 use crate::ledger::{InFlight, Known};
-pub(crate) use groups::{eni_config_to_come, of_groups};
+pub(crate) use groups::{budgets, eni_config_to_come, of_groups, of_node_to_come, to_come};
 
 /// A node's pool as far as EC2 and Kubernetes show it.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@
 mod books;
 mod label;
 mod outlook;
+mod plan;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ use crate::history::Recorded;
 use crate::inventory::ReadAt;
 use crate::ledger::Ledger;
 use crate::outlook::Outlook;
+use crate::plan::ScalingPlan;
 use books::Books;
 pub(crate) use label::labels;
 
@@ -71,6 +73,7 @@ pub struct Metrics {
     points_spooled: Gauge<i64, AtomicI64>,
     ipamd_scrapes: Family<Labels<1>, Counter>,
     outlook: Arc<outlook::Latest>,
+    plans: plan::Plans,
     forecast_seconds: Histogram,
     history_series: Gauge<i64, AtomicI64>,
     history_refused: Counter,
@@ -118,6 +121,7 @@ impl Metrics {
             points_spooled: Gauge::default(),
             ipamd_scrapes: Family::default(),
             outlook: Arc::default(),
+            plans: plan::Plans::new(),
             forecast_seconds: Histogram::new(exponential_buckets(10e-3, 2.0, 15)),
             history_series: Gauge::default(),
             history_refused: Counter::default(),
@@ -169,6 +173,7 @@ impl Metrics {
         to.register("history_refused", refused, self.history_refused.clone());
         let errors = "Failures of the history's file; what it should have kept is missing";
         to.register("history_errors", errors, self.history_errors.clone());
+        self.plans.register(to);
         to.register("build", "Version of the binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         to.register_collector(Box::new(Arc::clone(&self.books)));
         to.register_collector(Box::new(Arc::clone(&self.outlook)));
@@ -239,6 +244,21 @@ impl Metrics {
     pub fn foreseen(&self, outlook: Arc<Outlook>, took: Duration) {
         self.forecast_seconds.observe(took.as_secs_f64());
         self.outlook.publish(outlook);
+    }
+
+    /// A plan is begun, so much later than it was due.
+    pub fn planning(&self, late: Duration) {
+        self.plans.late(late);
+    }
+
+    /// The latest plan.
+    pub fn planned(&self, plan: &ScalingPlan) {
+        self.plans.planned(plan);
+    }
+
+    /// Something was done, and ended so.
+    pub fn acted(&self, action: &'static str, outcome: &'static str) {
+        self.plans.acted(action, outcome);
     }
 
     /// The main loop is alive.

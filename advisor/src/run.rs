@@ -5,7 +5,9 @@ mod books;
 mod clock;
 mod core;
 mod foresee;
+mod journal;
 mod observe;
+mod scale;
 mod scrape;
 mod serve;
 mod sweep;
@@ -25,9 +27,10 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 
 use self::core::Core;
+use self::scale::Means;
 use crate::aws::{ConnectError as AwsConnectError, Connection, Observer};
 use crate::cloudwatch::{Publisher, SpoolError};
-use crate::config::{self, Config, LeakAction};
+use crate::config::{self, Config, LeakAction, Mode};
 use crate::feed::Feed;
 use crate::history::{History, HistoryError, Limits};
 use crate::metrics::{ADMIN, GRPC};
@@ -127,7 +130,8 @@ where
         leadership
     });
     let history = open_history(&config)?;
-    let core = Arc::new(Core::new(config, clock, &Candidate::identity(), leadership, history));
+    let identity = Candidate::identity();
+    let core = Arc::new(Core::new(config, clock, &identity, leadership, history));
     let publisher = publisher(&core, &aws)?;
     let headroom_cluster::Watch { events, tasks: watches } = headroom_cluster::watch(&client);
     for (kind, watch) in watches {
@@ -138,6 +142,10 @@ where
     tasks.watch("observe", observe::observe(Arc::clone(&core), observer));
     tasks.watch("books", books::keep(Arc::clone(&core), publisher.clone()));
     tasks.watch("forecast", foresee::look_ahead(Arc::clone(&core), aws.sdk.clone()));
+    if core.config.scaling.mode != Mode::Observe {
+        let means = Means::new(&core, &client, &aws, &identity);
+        tasks.watch("plan", scale::keep_planning(Arc::new(means)));
+    }
     if let Some(publisher) = publisher {
         if core.config.cloudwatch.cni_metrics_helper_names {
             tasks.watch("ipamd", scrape::scrape(Arc::clone(&core), client.clone()));

@@ -12,7 +12,7 @@ use headroom_capacity::binding::Requests;
 use headroom_capacity::ids::{PodUid, SubnetId};
 use headroom_capacity::settings::{CniSettings, ControllerSettings};
 use headroom_capacity::time::Time;
-use headroom_capacity::verdict::Demand;
+use headroom_capacity::verdict::{Demand, Reason};
 use headroom_cluster::{Kind, Node};
 
 use crate::inventory::InstanceId;
@@ -71,6 +71,8 @@ pub struct PodInfo {
     pub ip: Option<Ipv4Addr>,
     /// It has finished, or is gone from its node.
     pub over: bool,
+    /// Why the extender kept it from every node, while it waits for one.
+    pub shortage: Option<Reason>,
     /// When kubelet last said that the CNI had no address for it. Only for those that need one of the node's pool: the CNI says the
     /// same of a branch ENI that is not ready.
     pub refused_at: Option<Time>,

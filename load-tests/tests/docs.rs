@@ -16,6 +16,7 @@ use headroom_advisor::headroom::Headroom;
 use headroom_advisor::inventory::ReadAt;
 use headroom_advisor::ledger::{Ledger, SubnetAccount};
 use headroom_advisor::outlook::{Observed, Outlook, foresee};
+use headroom_advisor::plan::Refusal;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::subnet::Cidr;
 use headroom_capacity::units::{Ips, Prefixes};
@@ -66,6 +67,15 @@ fn every_cloudwatch_metric_has_its_row() {
         writeln!(helper, "| `{}` | `{}` | {source} | {} |", figure.name, figure.ipamd, figure.meaning).unwrap();
     }
     check_table("docs/cloudwatch.md", "cni-metrics-helper", &helper);
+}
+
+#[test]
+fn every_refusal_has_its_row() {
+    let mut table = "| reason | meaning |\n|---|---|\n".to_owned();
+    for refusal in Refusal::ALL {
+        writeln!(table, "| `{}` | {refusal} |", refusal.label()).unwrap();
+    }
+    check_table("docs/scaling.md", "refusals", &table);
 }
 
 /// What stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.

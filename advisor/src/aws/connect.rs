@@ -1,6 +1,6 @@
 //! How AWS is reached: region, credentials, endpoints, deadlines.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -72,6 +72,18 @@ impl Connection {
     ) -> Result<Connection, ConnectError> {
         let loader = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(endpoint);
         Connection::load(config, loader.credentials_provider(credentials)).await
+    }
+
+    /// How long the credentials that were used last are good for; `None` where they do not end, or none were used yet.
+    #[must_use]
+    pub fn credentials_last(&self) -> Option<Duration> {
+        let expire_at = self.credentials.expire_at()?;
+        Some(expire_at.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// The next call asks for new credentials.
+    pub fn renew_credentials(&self) {
+        self.credentials.empty();
     }
 
     async fn load(config: &config::Aws, mut loader: ConfigLoader) -> Result<Connection, ConnectError> {

@@ -23,10 +23,18 @@ pub enum Operation {
     DescribeVpcEndpoints,
     /// EC2.
     DescribeSecurityGroups,
-    /// EC2; the only one that changes anything.
+    /// EC2; changes something.
     DeleteNetworkInterface,
     /// Auto Scaling.
     DescribeAutoScalingGroups,
+    /// Auto Scaling.
+    DescribeScalingActivities,
+    /// Auto Scaling; changes something.
+    SetDesiredCapacity,
+    /// Auto Scaling; changes something.
+    LaunchInstances,
+    /// Auto Scaling; changes something.
+    TerminateInstanceInAutoScalingGroup,
     /// CloudWatch.
     PutMetricData,
     /// CloudWatch.
@@ -35,7 +43,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 12] = [
+    pub const ALL: [Operation; 16] = [
         Operation::DescribeSubnets,
         Operation::GetSubnetCidrReservations,
         Operation::DescribeNetworkInterfaces,
@@ -46,6 +54,10 @@ impl Operation {
         Operation::DescribeSecurityGroups,
         Operation::DeleteNetworkInterface,
         Operation::DescribeAutoScalingGroups,
+        Operation::DescribeScalingActivities,
+        Operation::SetDesiredCapacity,
+        Operation::LaunchInstances,
+        Operation::TerminateInstanceInAutoScalingGroup,
         Operation::PutMetricData,
         Operation::GetMetricData,
     ];
@@ -64,6 +76,10 @@ impl Operation {
             Operation::DescribeSecurityGroups => "DescribeSecurityGroups",
             Operation::DeleteNetworkInterface => "DeleteNetworkInterface",
             Operation::DescribeAutoScalingGroups => "DescribeAutoScalingGroups",
+            Operation::DescribeScalingActivities => "DescribeScalingActivities",
+            Operation::SetDesiredCapacity => "SetDesiredCapacity",
+            Operation::LaunchInstances => "LaunchInstances",
+            Operation::TerminateInstanceInAutoScalingGroup => "TerminateInstanceInAutoScalingGroup",
             Operation::PutMetricData => "PutMetricData",
             Operation::GetMetricData => "GetMetricData",
         }
@@ -77,7 +93,11 @@ impl Operation {
     #[must_use]
     pub const fn quota(self) -> Option<Quota> {
         match self {
-            Operation::DescribeAutoScalingGroups => None,
+            Operation::DescribeAutoScalingGroups
+            | Operation::DescribeScalingActivities
+            | Operation::SetDesiredCapacity
+            | Operation::LaunchInstances
+            | Operation::TerminateInstanceInAutoScalingGroup => None,
             Operation::PutMetricData => Some(Quota { burst: 500, per_sec: 500 }),
             Operation::GetMetricData => Some(Quota { burst: 50, per_sec: 50 }),
             Operation::DeleteNetworkInterface => Some(Quota { burst: 50, per_sec: 5 }),

@@ -56,6 +56,7 @@ impl Cluster {
                 requests,
                 ip: None,
                 over: false,
+                shortage: None,
                 refused_at: None,
                 waiting_since: None,
             };

@@ -29,9 +29,10 @@ fn refused(key: &'static str, problem: &str) -> ConfigError {
 }
 
 /// Path of the key, text, most characters; each has at least one.
-pub(super) fn lengths(config: &Config) -> [(&'static str, &str, usize); 4] {
+pub(super) fn lengths(config: &Config) -> [(&'static str, &str, usize); 5] {
     [
         ("cluster_name", &config.cluster_name, 100),
+        ("scaling.group_tag", &config.scaling.group_tag, 128),
         ("cloudwatch.namespace", &config.cloudwatch.namespace, 255),
         ("leader_election.namespace", &config.leader_election.namespace, 63),
         ("leader_election.name", &config.leader_election.name, 253),
@@ -39,8 +40,11 @@ pub(super) fn lengths(config: &Config) -> [(&'static str, &str, usize); 4] {
 }
 
 /// Path of the key, value, least and most allowed.
-pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 20] {
-    let Config { aws, observe, in_flight, leaks, feed, history, forecast, cloudwatch, leader_election, .. } = config;
+pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 36] {
+    let Config {
+        aws, observe, in_flight, leaks, feed, history, forecast, scaling, cloudwatch, leader_election, ..
+    } = config;
+    let (out, scale_in, stuck) = (&scaling.scale_out, &scaling.scale_in, &scaling.stuck_pods);
     [
         ("aws.connect_timeout_ms", aws.connect_timeout_ms, 100, 60_000),
         ("aws.attempt_timeout_ms", aws.attempt_timeout_ms, 500, 120_000),
@@ -59,6 +63,22 @@ pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 20] {
         ("history.max_series", history.max_series, 100, 1_000_000),
         ("history.idle_days", u64::from(history.idle_days), 1, 400),
         ("forecast.period_secs", forecast.period_secs, 60, 86_400),
+        ("scaling.period_secs", scaling.period_secs, 5, 300),
+        ("scaling.scale_out.max_step", u64::from(out.max_step), 1, 100),
+        ("scaling.scale_out.cool_down_secs", out.cool_down_secs, 0, 3600),
+        ("scaling.scale_out.max_per_hour", u64::from(out.max_per_hour), 1, 1000),
+        ("scaling.scale_out.lead_secs", out.lead_secs, 0, 86_400),
+        ("scaling.scale_in.utilisation_percent", u64::from(scale_in.utilisation_percent), 0, 100),
+        ("scaling.scale_in.unneeded_secs", scale_in.unneeded_secs, 0, 86_400),
+        ("scaling.scale_in.min_age_secs", scale_in.min_age_secs, 0, 86_400),
+        ("scaling.scale_in.after_scale_out_secs", scale_in.after_scale_out_secs, 0, 86_400),
+        ("scaling.scale_in.cool_down_secs", scale_in.cool_down_secs, 0, 86_400),
+        ("scaling.scale_in.max_per_hour", u64::from(scale_in.max_per_hour), 1, 1000),
+        ("scaling.scale_in.max_share_percent", u64::from(scale_in.max_share_percent), 1, 100),
+        ("scaling.scale_in.settle_secs", scale_in.settle_secs, 1, 300),
+        ("scaling.scale_in.drain_secs", scale_in.drain_secs, 30, 7200),
+        ("scaling.stuck_pods.grace_secs", stuck.grace_secs, 30, 3600),
+        ("scaling.stuck_pods.max_per_minute", u64::from(stuck.max_per_minute), 1, 100),
         ("cloudwatch.period_secs", cloudwatch.period_secs, 60, 3600),
         ("cloudwatch.spool_max_points", cloudwatch.spool_max_points, 1000, 10_000_000),
         ("leader_election.lease_secs", leader_election.lease_secs, 5, 300),

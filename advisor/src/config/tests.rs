@@ -37,10 +37,13 @@ fn a_text_of_the_wrong_length_or_in_the_namespace_of_aws_is_refused() {
 #[test]
 fn each_range_holds_at_both_ends_and_no_further() {
     for (key, _, min, max) in check::ranges(&least()) {
-        let (section, field) = key.split_once('.').unwrap();
-        let with = |value: u64| Config::parse(&format!("cluster_name: c\n{section}: {{{field}: {value}}}"));
+        let with = |value: u64| {
+            let keys = key.rsplit('.').fold(value.to_string(), |inner, key| format!("{{{key}: {inner}}}"));
+            let inner = keys.strip_prefix('{').and_then(|keys| keys.strip_suffix('}')).unwrap();
+            Config::parse(&format!("cluster_name: c\n{inner}"))
+        };
         assert!(with(min).is_ok() && with(max).is_ok(), "{key}");
-        for value in [min - 1, max + 1] {
+        for value in min.checked_sub(1).into_iter().chain([max + 1]) {
             let error = with(value).unwrap_err().to_string();
             assert_eq!(error, format!("config: {key}: {value} is not in {min}..={max}"));
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use headroom_capacity::budget::{Budget, NodeFacts, NodeKind, budget};
+use headroom_capacity::budget::{Budget, Ipv4Budget, NodeFacts, NodeKind, budget};
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::units::{Enis, Ips, Prefixes};
@@ -39,8 +39,8 @@ pub(crate) fn of_groups(known: &Known<'_>) -> Vec<InFlight> {
     coming
 }
 
-/// Instances that `group` has not got yet, and those that EC2 does not show yet.
-fn to_come(group: &Group, is_shown: impl Fn(&InstanceId) -> bool) -> u32 {
+/// Instances that `group` has not got yet, and those of its own for which `is_shown` is not.
+pub(crate) fn to_come(group: &Group, is_shown: impl Fn(&InstanceId) -> bool) -> u32 {
     let active: Vec<&Member> = group.members.iter().filter(|member| counts(&member.lifecycle)).collect();
     let unseen = active.iter().filter(|member| !is_shown(&member.instance)).count();
     let active = u32::try_from(active.len()).unwrap_or(u32::MAX);
@@ -54,19 +54,28 @@ fn counts(lifecycle: &str) -> bool {
     !["Terminat", "Detach", "Warmed", "Standby"].iter().any(|gone| lifecycle.starts_with(gone))
 }
 
-/// One instance's: that of the largest type that the group's members have, one address where none is known.
+/// One instance's with nothing on it: that of the largest type that the group's members have, one address where none is known.
 fn footprint(known: &Known<'_>, group: &Group, subnet: &SubnetId) -> Vec<InFlight> {
-    let types: BTreeSet<&Arc<str>> = group.members.iter().map(|member| &member.instance_type).collect();
-    let of_types =
-        types.into_iter().filter_map(|name| known.limits(name)).map(|limits| of_type(known, &limits, subnet));
-    let largest = of_types.max_by_key(|coming| coming.iter().map(|one| one.ips + one.prefixes.ips()).sum::<Ips>());
+    of_node_to_come(known, group, subnet, 0)
+}
+
+/// What a node of the group in `subnet` takes once `pods` pods run on it and its pool has come to rest: that of the type that takes most
+/// among those of the group's members, one address where none is known.
+pub(crate) fn of_node_to_come(known: &Known<'_>, group: &Group, subnet: &SubnetId, pods: u32) -> Vec<InFlight> {
+    let pools = budgets(known, group, subnet).map(|budget| of_new_pool(known, &budget, subnet, pods));
+    let largest = pools.max_by_key(|coming| coming.iter().map(|one| one.ips + one.prefixes.ips()).sum::<Ips>());
     let mut coming = vec![InFlight { subnet: subnet.clone(), ips: Ips(1), prefixes: Prefixes::ZERO }];
     add(&mut coming, largest.unwrap_or_default());
     coming
 }
 
-/// What the pool of a new node attaches, its primary address not among it.
-fn of_type(known: &Known<'_>, limits: &InstanceLimits, subnet: &SubnetId) -> Vec<InFlight> {
+/// What new nodes of the group can hold, one for each known type that its members have.
+pub(crate) fn budgets(known: &Known<'_>, group: &Group, subnet: &SubnetId) -> impl Iterator<Item = Ipv4Budget> {
+    let types: BTreeSet<&Arc<str>> = group.members.iter().map(|member| &member.instance_type).collect();
+    types.into_iter().filter_map(move |name| of_type(known, &known.limits(name)?, subnet))
+}
+
+fn of_type(known: &Known<'_>, limits: &InstanceLimits, subnet: &SubnetId) -> Option<Ipv4Budget> {
     let settings = known.settings();
     let facts = NodeFacts {
         kind: NodeKind::Linux,
@@ -78,15 +87,22 @@ fn of_type(known: &Known<'_>, limits: &InstanceLimits, subnet: &SubnetId) -> Vec
         trunk_attached: false,
         windows_prefix_delegation: false,
     };
-    let Budget::Ipv4(budget) = budget(&facts) else { return Vec::new() };
-    let primary = primary_to_come(known, Some(subnet), &budget);
+    match budget(&facts) {
+        Budget::Ipv4(budget) => Some(budget),
+        _ => None,
+    }
+}
+
+/// What the pool of a new node attaches, its primary address not among it.
+fn of_new_pool(known: &Known<'_>, budget: &Ipv4Budget, subnet: &SubnetId, pods: u32) -> Vec<InFlight> {
+    let primary = primary_to_come(known, Some(subnet), budget);
     let new_eni = known.new_eni_subnets(Some(subnet), eni_config_to_come(known, Some(subnet)));
     of_pool(&Pool {
-        settings,
-        budget: &budget,
+        settings: known.settings(),
+        budget,
         attached: Ips::ZERO,
         available: Ips::ZERO,
-        pods: 0,
+        pods,
         waiting: 0,
         pod_enis: Enis(u32::from(primary.is_some())),
         free_slots: &BTreeMap::from_iter(primary),

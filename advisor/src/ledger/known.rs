@@ -49,7 +49,7 @@ pub(crate) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(inventory: &'a Inventory, cluster: &'a ClusterState, policy: &'a Policy, now: Time) -> Known<'a> {
+    pub(crate) fn new(inventory: &'a Inventory, cluster: &'a ClusterState, policy: &'a Policy, now: Time) -> Known<'a> {
         let name = cluster.settings.cluster_name.as_deref();
         let infos: Vec<SubnetInfo> = inventory.subnets.values().map(info).collect();
         let mut known = Known {

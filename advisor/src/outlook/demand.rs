@@ -18,6 +18,8 @@ pub struct Demand {
     pub pods: u32,
     /// Addresses that the nodes hold now, their own and their pools'.
     pub ips: Ips,
+    /// For how long the pods have been counted.
+    pub observed_secs: u64,
     /// Pods to come.
     pub expected_pods: Vec<Point>,
     /// Addresses that the nodes will hold by ipamd's rules, with as many pods on a node as now on the fuller ones. Empty where no node
@@ -40,6 +42,7 @@ pub fn demand(ledger: &Ledger, settings: &CniSettings, member: impl Fn(&NodeAcco
         nodes: u32::try_from(members().count()).unwrap_or(u32::MAX),
         pods: now,
         ips: Ips(held),
+        observed_secs: pods.values.len() as u64 * u64::from(pods.step_secs),
         expected_ips: expected_ips.unwrap_or_default(),
         expected_pods,
     }

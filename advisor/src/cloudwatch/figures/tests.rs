@@ -32,6 +32,7 @@ fn pod(node: Option<&str>, ip: Option<&str>, demand: Demand) -> PodInfo {
         requests: Default::default(),
         ip: ip.map(|ip| ip.parse().unwrap()),
         over: false,
+        shortage: None,
         refused_at: None,
         waiting_since: None,
     }

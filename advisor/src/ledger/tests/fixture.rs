@@ -127,6 +127,7 @@ impl Fixture {
             requests: Default::default(),
             ip: address.map(ip),
             over: false,
+            shortage: None,
             refused_at: None,
             waiting_since: Some(NOW).filter(|_| address.is_none()),
         };

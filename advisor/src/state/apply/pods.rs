@@ -59,6 +59,7 @@ impl State {
             requests: pod.requests,
             ip,
             over: pod.terminal,
+            shortage: pod.shortage,
             refused_at: before.as_ref().and_then(|before| before.refused_at).max(early.map(|early| early.refused_at)),
             waiting_since: (bound && pod.ip.is_none()).then(|| waited.unwrap_or(now)),
             name: before.map_or_else(|| format!("{}/{}", pod.namespace, pod.name).into(), |before| before.name),

@@ -42,6 +42,7 @@ fn waiting(uid: &str) -> Pod {
         terminal: false,
         deleting: false,
         schedule_failure: None,
+        shortage: None,
     }
 }
 

@@ -1,0 +1,115 @@
+//! A close look at a node that could go: its pods as the API server has them now, their budgets, and who must not be moved.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headroom_capacity::binding::{Used, need};
+use headroom_capacity::time::Time;
+use headroom_cluster::drain::{Disruption, Owner, Tenant};
+
+use super::facts::Facts;
+use super::fit::{self, Usage};
+use super::refusal::{Because, Refusal};
+
+/// How long a node that may go may do so on the strength of one look.
+const FRESH: Duration = Duration::from_secs(60);
+/// How long one that may not is left alone (Cluster Autoscaler `core/scaledown/planner`, `unremovableTimeout`).
+const UNREMOVABLE: Duration = Duration::from_secs(300);
+
+/// What was read of a node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inspected {
+    /// Its pods.
+    pub tenants: Vec<Tenant>,
+    /// Every PodDisruptionBudget.
+    pub disruptions: Vec<Disruption>,
+    /// Ready CoreDNS replicas, by node.
+    pub dns: Vec<Arc<str>>,
+    /// `namespace/name` of the pod that this process runs in, where it knows.
+    pub own_pod: Option<String>,
+}
+
+/// What closer looks found, by node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Findings(BTreeMap<Arc<str>, (Time, Result<(), Because>)>);
+
+impl Findings {
+    /// Keeps what a look found, and forgets what is too old to count.
+    pub fn add(&mut self, node: &Arc<str>, found: Result<(), Because>, now: Time) {
+        self.0.retain(|_, (at, _)| now.since(*at) < UNREMOVABLE);
+        self.0.insert(Arc::clone(node), (now, found));
+    }
+
+    /// What is known of a node; `None` where it has to be looked at.
+    pub(super) fn of(&self, node: &str, now: Time) -> Option<&Result<(), Because>> {
+        let (at, found) = self.0.get(node)?;
+        let lasts = if found.is_ok() { FRESH } else { UNREMOVABLE };
+        (now.since(*at) < lasts).then_some(found)
+    }
+}
+
+/// Whether every pod of `node` may move and finds a place.
+///
+/// # Errors
+/// The first thing that speaks against it, with the pod's name.
+pub fn inspect(facts: &Facts<'_>, node: &str, inspected: &Inspected) -> Result<(), Because> {
+    let moving: Vec<&Tenant> = inspected.tenants.iter().filter(|pod| pod.must_leave()).collect();
+    for pod in &moving {
+        may_move(pod, inspected)?;
+    }
+    budgets(&moving, &inspected.disruptions)?;
+    dns(node, inspected)?;
+    let needs: Vec<Used> = moving.iter().map(|pod| need(pod.demand, &pod.requests)).collect();
+    let usage = Usage::of(facts);
+    let lets = |at: usize, node: &str| {
+        facts.cluster.nodes.get(node).is_some_and(|info| moving[at].placement.allows(&info.node))
+    };
+    fit::place(&needs, &fit::rooms(facts, &usage, node), lets)
+}
+
+/// Cluster Autoscaler's rules (`simulator/drainability/rules`): an annotation `safe-to-evict=true` answers for storage and for what nothing
+/// makes anew.
+fn may_move(pod: &Tenant, inspected: &Inspected) -> Result<(), Because> {
+    let refuse = |refusal| Err(Because::new(refusal, pod.full_name()));
+    if inspected.own_pod.as_deref() == Some(&pod.full_name()) {
+        return refuse(Refusal::OwnPod);
+    }
+    match pod.safe_to_evict {
+        Some(false) => return refuse(Refusal::PodNotSafeToEvict),
+        Some(true) => {}
+        None if pod.owner == Owner::Nobody => return refuse(Refusal::PodNotReplicated),
+        None if pod.local_storage => return refuse(Refusal::PodLocalStorage),
+        None => {}
+    }
+    if pod.depends_on_others { refuse(Refusal::PodDependsOnOthers) } else { Ok(()) }
+}
+
+/// Each budget must allow as many disruptions as pods of it have to move: they could be waited for, but a drain that may not finish is
+/// not begun. The eviction API refuses a pod with two budgets for ever.
+fn budgets(moving: &[&Tenant], disruptions: &[Disruption]) -> Result<(), Because> {
+    for pod in moving {
+        let of_pod: Vec<&Disruption> = disruptions.iter().filter(|budget| budget.protects(pod)).collect();
+        if of_pod.len() > 1 {
+            let detail = format!("{} has {}", pod.full_name(), of_pod.len());
+            return Err(Because::new(Refusal::DisruptionBudget, detail));
+        }
+    }
+    for budget in disruptions {
+        let pods = moving.iter().filter(|pod| budget.protects(pod)).count();
+        if pods > 0 && budget.allowed == 0 {
+            let detail = format!("{}/{} protects {pods} pods", budget.namespace, budget.name);
+            return Err(Because::new(Refusal::DisruptionBudget, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Who resolves names for everybody else, this advisor's own calls included, must be somewhere else too.
+fn dns(node: &str, inspected: &Inspected) -> Result<(), Because> {
+    let here = inspected.dns.iter().filter(|at| ***at == *node).count();
+    if here > 0 && here == inspected.dns.len() {
+        return Err(Because::new(Refusal::LastCoreDns, format!("{here} replicas")));
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! What was done lately: cool-downs and budgets go by it, whoever leads.
+
+use std::time::Duration;
+
+use headroom_capacity::time::Time;
+use serde::{Deserialize, Serialize};
+
+/// What is forgotten: the longest time that anything looks back over, a group's failed launches.
+const KEPT: Duration = Duration::from_secs(3 * 3600);
+/// Most entries; the oldest go first.
+const MOST: usize = 500;
+/// First and longest pause after a failed launch; it doubles with each (Cluster Autoscaler `utils/backoff`, `--initial-node-group-backoff-duration`,
+/// `--max-node-group-backoff-duration`). Failures count for [`KEPT`], which is `--node-group-backoff-reset-timeout`.
+const BACK_OFF: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(1800));
+
+/// Something that was done or tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When, milliseconds since the epoch.
+    pub at_ms: u64,
+    /// What.
+    pub deed: Deed,
+    /// The group.
+    pub group: String,
+    /// Nodes added or removed, pods evicted.
+    pub count: u32,
+}
+
+/// What kind of thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// Nodes were asked for.
+    ScaleOut,
+    /// The nodes that were asked for did not come.
+    LaunchFailed,
+    /// The removal of a node was begun.
+    ScaleIn,
+    /// A removal ended, whether with the node gone or given back.
+    ScaleInOver,
+    /// A stuck pod was evicted.
+    Evict,
+}
+
+/// Entries, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    entries: Vec<Entry>,
+}
+
+impl Journal {
+    /// Adds one and forgets what is too old.
+    pub fn add(&mut self, deed: Deed, group: &str, count: u32, now: Time) {
+        let oldest = now.as_millis().saturating_sub(u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX));
+        self.entries.retain(|entry| entry.at_ms >= oldest);
+        let over = (self.entries.len() + 1).saturating_sub(MOST);
+        self.entries.drain(..over);
+        self.entries.push(Entry { at_ms: now.as_millis(), deed, group: group.to_owned(), count });
+    }
+
+    /// Nodes or pods within the last `span`.
+    #[must_use]
+    pub fn count(&self, deed: Deed, span: Duration, now: Time) -> u32 {
+        let recent = self.of(deed).filter(|entry| now.since(entry.at()) < span);
+        recent.fold(0, |sum, entry| sum.saturating_add(entry.count))
+    }
+
+    /// When it was done last, to one group or to any.
+    #[must_use]
+    pub fn last(&self, deed: Deed, group: Option<&str>) -> Option<Time> {
+        self.of(deed).rev().find(|entry| group.is_none_or(|group| entry.group == group)).map(Entry::at)
+    }
+
+    /// Until when a group is left alone after failed launches. A launch that succeeded in between does not count: AWS launches some
+    /// instances of a full subnet's group in another.
+    #[must_use]
+    pub fn back_off_until(&self, group: &str, now: Time) -> Option<Time> {
+        let failures = self.of(Deed::LaunchFailed).filter(|entry| entry.group == group && now.since(entry.at()) < KEPT);
+        let mut until = None;
+        for (nth, entry) in (0_u32..).zip(failures) {
+            let pause = BACK_OFF.0.saturating_mul(2_u32.saturating_pow(nth)).min(BACK_OFF.1);
+            until = Some(entry.at() + pause);
+        }
+        until.filter(|until| *until > now)
+    }
+
+    fn of(&self, deed: Deed) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.deed == deed)
+    }
+}
+
+impl Entry {
+    fn at(&self) -> Time {
+        Time::from_millis(self.at_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> Time {
+        Time::from_secs(1_000_000 + secs)
+    }
+
+    #[test]
+    fn it_counts_what_is_recent_and_forgets_what_is_old() {
+        let (mut journal, a, b) = (Journal::default(), "a", "b");
+        journal.add(Deed::ScaleOut, a, 3, at(0));
+        journal.add(Deed::ScaleOut, b, 2, at(1800));
+        let hour = Duration::from_secs(3600);
+        assert_eq!(journal.count(Deed::ScaleOut, hour, at(3000)), 5);
+        assert_eq!(journal.count(Deed::ScaleOut, hour, at(3600)), 2);
+        assert_eq!(
+            (journal.last(Deed::ScaleOut, None), journal.last(Deed::ScaleOut, Some("a"))),
+            (Some(at(1800)), Some(at(0)))
+        );
+        journal.add(Deed::ScaleIn, a, 1, at(11_000));
+        assert_eq!(journal.last(Deed::ScaleOut, Some("a")), None);
+        for second in 0..1000 {
+            journal.add(Deed::Evict, a, 1, at(11_000 + second));
+        }
+        assert_eq!(journal.entries.len(), MOST);
+    }
+
+    #[test]
+    fn a_group_that_fails_is_left_alone_for_longer_each_time() {
+        let mut journal = Journal::default();
+        let mut pauses = Vec::new();
+        let mut now = at(0);
+        for _ in 0..5 {
+            assert_eq!(journal.back_off_until("g", now), None);
+            journal.add(Deed::LaunchFailed, "g", 1, now);
+            let until = journal.back_off_until("g", now).unwrap();
+            pauses.push(until.since(now).as_secs());
+            now = until;
+        }
+        assert_eq!(pauses, [300, 600, 1200, 1800, 1800]);
+        assert_eq!(journal.back_off_until("other", now), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! Which groups get nodes, and in which subnets.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headroom_capacity::ids::SubnetId;
+use headroom_capacity::units::{IPS_PER_PREFIX, Ips, Prefixes};
+
+use super::facts::Facts;
+use super::journal::Deed;
+use super::node_cost;
+use super::refusal::{Because, Refusal};
+use super::{Cause, ScaleOut, ScalingPlan, What};
+use crate::inventory::Group;
+use crate::ledger::InFlight;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Adds what the shortage asks for, and then what is expected in each group.
+pub(super) fn add(facts: &Facts<'_>, plan: &mut ScalingPlan) {
+    if !facts.policy.scale_out.enabled {
+        return;
+    }
+    let need = plan.shortage.need;
+    let coming = plan.shortage.coming;
+    // Which group the nodes that come are of does not matter here: the next plan will know them.
+    let expected = |name: &Arc<str>| facts.expected_short(name).saturating_sub(coming);
+    let expected_in_all: u32 = facts.managed().map(|(name, _)| expected(name)).sum();
+    if need == 0 && expected_in_all == 0 {
+        return;
+    }
+    if let Err(because) = allowed(facts) {
+        plan.refuse(What::ScaleOut, &Arc::from(""), because);
+        return;
+    }
+    let budget = left(facts);
+    if budget == 0 {
+        let detail = format!("{} nodes", facts.policy.scale_out.max_per_hour);
+        plan.refuse(What::ScaleOut, &Arc::from(""), Because::new(Refusal::HourlyBudget, detail));
+        return;
+    }
+    let mut rooms = Rooms::of(facts);
+    let mut nodes_left = budget.min(facts.policy.scale_out.max_step);
+    let mut open = Vec::new();
+    for (name, group) in facts.managed() {
+        match may_grow(facts, name, group) {
+            Ok(pods) => open.push(Candidate { name, group, pods }),
+            Err(because) => plan.refuse(What::ScaleOut, name, because),
+        }
+    }
+    // Most room first: what is left afterwards lasts longest.
+    open.sort_by_key(|one| (Reverse(rooms.of_group(one.group)), Arc::clone(one.name)));
+    let mut need = need;
+    for one in &open {
+        if need == 0 || nodes_left == 0 {
+            break;
+        }
+        match one.grow(facts, &mut rooms, need, nodes_left) {
+            Ok(step) => {
+                let nodes = step.to - step.from;
+                need = need.saturating_sub(nodes.saturating_mul(one.pods));
+                nodes_left -= nodes;
+                plan.scale_out.push(step);
+            }
+            Err(because) => plan.refuse(What::ScaleOut, one.name, because),
+        }
+    }
+    for one in &open {
+        let grown = plan.scale_out.iter().any(|step| step.group == *one.name);
+        let pods = expected(one.name);
+        if pods == 0 || grown || nodes_left == 0 {
+            continue;
+        }
+        match one.grow(facts, &mut rooms, pods, nodes_left) {
+            Ok(step) => {
+                nodes_left -= step.to - step.from;
+                plan.scale_out.push(ScaleOut { cause: Cause::Forecast, ..step });
+            }
+            Err(because) => plan.refuse(What::ScaleOut, one.name, because),
+        }
+    }
+}
+
+/// What holds for every group.
+fn allowed(facts: &Facts<'_>) -> Result<(), Because> {
+    if facts.books_are_stale() {
+        return Err(Refusal::StaleBooks.into());
+    }
+    facts.reach.scale_out.clone()
+}
+
+/// Nodes that the hour still has.
+fn left(facts: &Facts<'_>) -> u32 {
+    let spent = facts.journal.count(Deed::ScaleOut, HOUR, facts.now);
+    facts.policy.scale_out.max_per_hour.saturating_sub(spent)
+}
+
+/// Pods that a node of the group has addresses for.
+fn may_grow(facts: &Facts<'_>, name: &Arc<str>, group: &Group) -> Result<u32, Because> {
+    if facts.is_autoscalers(group) {
+        return Err(Refusal::ClusterAutoscaler.into());
+    }
+    if group.suspended.iter().any(|process| process == "Launch") {
+        return Err(Refusal::LaunchSuspended.into());
+    }
+    if group.desired >= group.max {
+        return Err(Because::new(Refusal::MaxSize, group.max.to_string()));
+    }
+    if let Some(until) = facts.journal.back_off_until(name, facts.now) {
+        return Err(Because::new(Refusal::BackOff, format!("{} s to go", until.since(facts.now).as_secs())));
+    }
+    let pause = Duration::from_secs(facts.policy.scale_out.cool_down_secs);
+    if facts.journal.last(Deed::ScaleOut, Some(name)).is_some_and(|at| facts.now.since(at) < pause) {
+        return Err(Refusal::CoolDown.into());
+    }
+    node_cost::pods_per_node(facts, group).filter(|pods| *pods > 0).ok_or_else(|| Refusal::UnknownType.into())
+}
+
+struct Candidate<'a> {
+    name: &'a Arc<str>,
+    group: &'a Group,
+    /// Pods that a node has addresses for.
+    pods: u32,
+}
+
+impl Candidate<'_> {
+    /// The step for `need` pods, taken out of the rooms. Where every subnet of the group can feed its part of the nodes, Auto Scaling may
+    /// spread them; else all go to the subnet that can feed most.
+    fn grow(&self, facts: &Facts<'_>, rooms: &mut Rooms<'_>, need: u32, most: u32) -> Result<ScaleOut, Because> {
+        let nodes = need.div_ceil(self.pods).min(most).min(self.group.max - self.group.desired);
+        let on_each = need.div_ceil(nodes.max(1)).min(self.pods);
+        let takes = |subnet: &SubnetId| node_cost::takes(facts, self.group, subnet, on_each).unwrap_or_default();
+        let costs: Vec<(&SubnetId, Vec<InFlight>)> =
+            self.group.subnets.iter().map(|subnet| (subnet, takes(subnet))).collect();
+        let subnets = u32::try_from(costs.len()).unwrap_or(u32::MAX);
+        let step = |nodes: u32, subnet: Option<&SubnetId>| ScaleOut {
+            group: Arc::clone(self.name),
+            from: self.group.desired,
+            to: self.group.desired + nodes,
+            subnet: subnet.cloned(),
+            pods: need.min(nodes.saturating_mul(self.pods)),
+            cause: Cause::Waiting,
+        };
+        if subnets == 0 || nodes == 0 {
+            return Err(Refusal::NoSubnetRoom.into());
+        }
+        // Which subnets get one more than others is Auto Scaling's choice: each must be able to.
+        let share = nodes.div_ceil(subnets);
+        let mut spread = rooms.clone();
+        if costs.iter().all(|(_, cost)| (0..share).all(|_| spread.take(cost))) {
+            *rooms = spread;
+            return Ok(step(nodes, None));
+        }
+        let best = costs.iter().map(|(subnet, cost)| (rooms.nodes(cost, nodes), subnet, cost));
+        match best.max_by_key(|(fit, subnet, _)| (*fit, Reverse(subnet.as_str()))) {
+            Some((fit @ 1.., subnet, cost)) => {
+                for _ in 0..fit {
+                    rooms.take(cost);
+                }
+                Ok(step(fit, Some(subnet)))
+            }
+            _ => {
+                let least = costs
+                    .iter()
+                    .map(|(_, cost)| cost.iter().map(|one| (one.ips + one.prefixes.ips()).get()).sum::<u32>());
+                let detail = format!("{} addresses for a node with {on_each} pods", least.min().unwrap_or(0));
+                Err(Because::new(Refusal::NoSubnetRoom, detail))
+            }
+        }
+    }
+}
+
+/// What the subnets have left beyond what is on its way.
+#[derive(Clone)]
+struct Rooms<'a>(BTreeMap<&'a SubnetId, (Ips, Prefixes)>);
+
+impl<'a> Rooms<'a> {
+    fn of(facts: &Facts<'a>) -> Rooms<'a> {
+        let left = facts.ledger.subnets.iter().map(|(id, subnet)| {
+            let ips = subnet.free_ips.saturating_sub(subnet.in_flight_ips);
+            (id, (ips, subnet.free_prefixes.saturating_sub(subnet.in_flight_prefixes)))
+        });
+        Rooms(left.collect())
+    }
+
+    fn of_group(&self, group: &Group) -> u32 {
+        group.subnets.iter().filter_map(|subnet| self.0.get(subnet)).map(|(ips, _)| ips.get()).sum()
+    }
+
+    /// Nodes at this cost, up to `most`.
+    fn nodes(&self, cost: &[InFlight], most: u32) -> u32 {
+        let mut left = self.clone();
+        (0..most).take_while(|_| left.take(cost)).fold(0, |fit, _| fit + 1)
+    }
+
+    /// Takes a node's addresses, if they are there.
+    fn take(&mut self, cost: &[InFlight]) -> bool {
+        let fits = cost.iter().all(|one| {
+            self.0.get(&one.subnet).is_some_and(|(ips, prefixes)| {
+                // Single addresses may lie outside of whole /28s or break one.
+                let outside = ips.saturating_sub(prefixes.ips());
+                let broken = one.ips.saturating_sub(outside).get().div_ceil(IPS_PER_PREFIX);
+                ips.get() >= (one.ips + one.prefixes.ips()).get() && prefixes.get() >= one.prefixes.get() + broken
+            })
+        });
+        for one in cost.iter().filter(|_| fits) {
+            if let Some((ips, prefixes)) = self.0.get_mut(&one.subnet) {
+                *ips = ips.saturating_sub(one.ips).saturating_sub(one.prefixes.ips());
+                *prefixes = prefixes.saturating_sub(one.prefixes).min(Prefixes(ips.get() / IPS_PER_PREFIX));
+            }
+        }
+        fits
+    }
+}

@@ -1,0 +1,74 @@
+//! The journal where the next leader finds it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use headroom_capacity::time::Time;
+use headroom_cluster::{Client, Note};
+use tokio::sync::Mutex;
+
+use crate::plan::{Deed, Journal};
+
+/// The key in the ConfigMap.
+const KEY: &str = "journal.json";
+/// The API server answers within it or not at all.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// Keeps the journal in memory and in a ConfigMap.
+pub(super) struct Keeper {
+    client: Client,
+    note: Note,
+    current: ArcSwap<Journal>,
+    /// One write after the other: each replaces the whole text.
+    writing: Mutex<()>,
+}
+
+impl Keeper {
+    pub(super) fn new(client: &Client, namespace: &str, name: &str) -> Keeper {
+        let note = Note { namespace: namespace.to_owned(), name: name.to_owned(), key: KEY };
+        Keeper { client: client.clone(), note, current: ArcSwap::default(), writing: Mutex::new(()) }
+    }
+
+    /// Where it is kept.
+    pub(super) const fn note(&self) -> &Note {
+        &self.note
+    }
+
+    pub(super) fn get(&self) -> Arc<Journal> {
+        self.current.load_full()
+    }
+
+    /// Takes up what the last leader wrote. A text that is none of ours counts as none.
+    pub(super) async fn load(&self) -> anyhow::Result<()> {
+        let _writing = self.writing.lock().await;
+        let text = tokio::time::timeout(WITHIN, self.note.read(&self.client)).await??;
+        let journal = text.map(|text| serde_json::from_str(&text)).transpose().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the journal cannot be read; cool-downs and budgets begin anew");
+            None
+        });
+        self.current.store(Arc::new(journal.unwrap_or_default()));
+        Ok(())
+    }
+
+    /// Notes what is about to be done. It must not be done where this fails: the next leader would not know of it.
+    pub(super) async fn intend(&self, deed: Deed, group: &str, count: u32, now: Time) -> anyhow::Result<()> {
+        let _writing = self.writing.lock().await;
+        let mut journal = Journal::clone(&self.current.load());
+        journal.add(deed, group, count, now);
+        let text = serde_json::to_string(&journal)?;
+        tokio::time::timeout(WITHIN, self.note.write(&self.client, &text)).await??;
+        self.current.store(Arc::new(journal));
+        Ok(())
+    }
+
+    /// Notes what has happened, in memory at least.
+    pub(super) async fn record(&self, deed: Deed, group: &str, count: u32, now: Time) {
+        if let Err(error) = self.intend(deed, group, count, now).await {
+            tracing::warn!(error = format!("{error:#}"), "the journal could not be written");
+            let mut journal = Journal::clone(&self.current.load());
+            journal.add(deed, group, count, now);
+            self.current.store(Arc::new(journal));
+        }
+    }
+}

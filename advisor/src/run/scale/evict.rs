@@ -1,0 +1,51 @@
+//! Evicts stuck pods.
+
+use std::sync::Arc;
+
+use headroom_cluster::About;
+use headroom_cluster::drain::{self, Evicted, Owner};
+use tokio::sync::mpsc;
+
+use super::{Means, News};
+use crate::plan::{Deed, Eviction, ScalingPlan};
+
+pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, plan: &Arc<ScalingPlan>) {
+    let (means, tell, plan) = (Arc::clone(means), tell.clone(), Arc::clone(plan));
+    tokio::spawn(async move {
+        for one in &plan.evictions {
+            match evict(&means, one).await {
+                Ok(outcome) => {
+                    means.core.metrics.acted("evict", outcome);
+                    tracing::info!(pod = %one.name, node = %one.node, outcome, "stuck pod");
+                }
+                Err(error) => {
+                    means.core.metrics.acted("evict", "failed");
+                    tracing::warn!(pod = %one.name, error = format!("{error:#}"), "a stuck pod was not evicted");
+                }
+            }
+        }
+        tell.send(News::Evicted).await.ok();
+    });
+}
+
+async fn evict(means: &Means, one: &Eviction) -> anyhow::Result<&'static str> {
+    let tenants = drain::tenants(&means.client, &one.node).await?;
+    let Some(pod) = tenants.into_iter().find(|pod| pod.uid == one.uid && !pod.deleting) else { return Ok("gone") };
+    // A DaemonSet's pod would come back to the same node, and what nothing makes anew would be lost.
+    if pod.owner != Owner::Controller {
+        return Ok("not_replicated");
+    }
+    if !means.may_act() {
+        return Ok("not_leading");
+    }
+    means.journal.intend(Deed::Evict, "", 1, means.core.clock.now()).await?;
+    let outcome = match drain::evict(&means.client, &pod).await? {
+        Evicted::Yes => "evicted",
+        Evicted::Gone => "gone",
+        Evicted::NotNow(_) => "disruption_budget",
+    };
+    let about = About::Pod { name: Arc::clone(&one.name), uid: one.uid.as_str().into() };
+    let note = format!("no address on {} for {} s: {outcome}", one.node, one.waiting.as_secs());
+    means.tell(about, true, "StuckWithoutIP", "Evict", &note).await;
+    Ok(outcome)
+}

@@ -1,0 +1,46 @@
+//! Reads what has to be known of a node before it may go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use headroom_cluster::drain;
+use tokio::sync::mpsc;
+
+use super::{Means, News};
+use crate::plan::Inspected;
+
+const WITHIN: Duration = Duration::from_secs(20);
+/// CoreDNS, as EKS and kubeadm label it.
+const DNS: (&str, &str) = ("kube-system", "k8s-app=kube-dns");
+
+pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, node: &Arc<str>) {
+    let (means, tell, node) = (Arc::clone(means), tell.clone(), Arc::clone(node));
+    tokio::spawn(async move {
+        let found = match tokio::time::timeout(WITHIN, read(&means, &node)).await {
+            Ok(found) => found.map_err(|error| format!("{:#}", anyhow::Error::from(error))),
+            Err(_) => Err(format!("no answer within {} s", WITHIN.as_secs())),
+        };
+        tell.send(News::Looked(node, found)).await.ok();
+    });
+}
+
+async fn read(means: &Means, node: &str) -> Result<Inspected, drain::DrainError> {
+    let (tenants, disruptions, dns) = tokio::try_join!(
+        drain::tenants(&means.client, node),
+        drain::disruptions(&means.client),
+        drain::labelled(&means.client, DNS.0, DNS.1),
+    )?;
+    let ready = dns.into_iter().filter(|(_, ready)| *ready);
+    Ok(Inspected {
+        tenants,
+        disruptions,
+        dns: ready.filter_map(|(node, _)| node.map(Arc::from)).collect(),
+        own_pod: own_pod(),
+    })
+}
+
+/// kubelet sets the pod's name, and the service account's mount tells its namespace.
+fn own_pod() -> Option<String> {
+    let namespace = std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok()?;
+    Some(format!("{}/{}", namespace.trim(), std::env::var("HOSTNAME").ok()?))
+}
