@@ -3,6 +3,7 @@
 //! [`State`] takes the events in and [`State::view`] shows the [`ClusterState`] that they make.
 
 mod apply;
+mod declared;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -17,6 +18,7 @@ use headroom_cluster::{Kind, Node};
 
 use crate::inventory::InstanceId;
 pub use apply::State;
+pub use declared::Declarations;
 
 /// The cluster at one moment, as far as addresses are concerned.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,7 +38,9 @@ pub struct ClusterState {
     pub cooling: HashMap<Ipv4Addr, Time>,
     /// ENIConfig name -> subnet.
     pub eni_configs: BTreeMap<Arc<str>, Option<SubnetId>>,
-    /// Kinds whose first list is not complete.
+    /// What controllers are told, from which no books are made.
+    pub declared: Arc<Declarations>,
+    /// Kinds of [`Kind::PRESENT`] whose first list is not complete.
     pub missing: Vec<Kind>,
     /// Since when the watch of nodes or pods has been failing.
     pub failing_since: Option<Time>,

@@ -11,50 +11,8 @@ use headroom_capacity::settings::{CniSettings, ControllerSettings, SettingProble
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::{Demand, Reason};
 
-/// One kind of object that is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// core/v1 Node.
-    Node,
-    /// core/v1 Pod.
-    Pod,
-    /// vpcresources.k8s.aws/v1alpha1 CNINode.
-    CniNode,
-    /// crd.k8s.amazonaws.com/v1alpha1 ENIConfig.
-    EniConfig,
-    /// apps/v1 DaemonSet kube-system/aws-node.
-    AwsNode,
-    /// core/v1 Event with reason `FailedCreatePodSandBox`.
-    SandboxEvent,
-    /// core/v1 ConfigMap kube-system/amazon-vpc-cni.
-    AmazonVpcCni,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Kind; 7] =
-        [Kind::Node, Kind::Pod, Kind::CniNode, Kind::EniConfig, Kind::AwsNode, Kind::SandboxEvent, Kind::AmazonVpcCni];
-
-    /// The metric label, also used in logs and by `/readyz`.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Kind::Node => "node",
-            Kind::Pod => "pod",
-            Kind::CniNode => "cninode",
-            Kind::EniConfig => "eniconfig",
-            Kind::AwsNode => "aws_node",
-            Kind::SandboxEvent => "sandbox_event",
-            Kind::AmazonVpcCni => "amazon_vpc_cni",
-        }
-    }
-
-    /// Whether the kind comes from a CRD that a cluster need not have.
-    #[must_use]
-    pub const fn is_optional(self) -> bool {
-        matches!(self, Kind::CniNode | Kind::EniConfig)
-    }
-}
+use crate::declared::Declared;
+use crate::kind::Kind;
 
 /// Something that changed in the cluster, or in our view of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +44,15 @@ pub enum Event {
     ControllerSettings(ControllerSettings),
     /// kubelet could not create a pod's sandbox.
     SandboxFailed(SandboxFailure),
+    /// An object that declares how many pods there may be is there or changed.
+    DeclaredApplied(Declared),
+    /// Such an object is gone.
+    DeclaredDeleted {
+        /// Its kind.
+        kind: Kind,
+        /// `namespace/name`.
+        name: Arc<str>,
+    },
     /// An object could not be decoded and was skipped; what was known of it stays.
     Undecodable {
         /// Its kind.
@@ -99,7 +66,7 @@ pub enum Event {
     Synced {
         /// The kind.
         kind: Kind,
-        /// The API server does not serve the kind: its CRD is not installed.
+        /// The API server does not serve the kind: its CRD is not installed, or the version is not known to it.
         absent: bool,
     },
     /// The watch failed and will be tried again after a pause.

@@ -3,9 +3,11 @@
 //!
 //! ```text
 //! Node, Pod, CNINode, ENIConfig,       ┌─ node  ─┐
-//! DaemonSet kube-system/aws-node,  ───>│  pod    │──> Event ──> whoever keeps the state
-//! ConfigMap kube-system/amazon-vpc-cni,└─ cni    ┘
-//! Events FailedCreatePodSandBox
+//! DaemonSet kube-system/aws-node,  ───>│  pod    │
+//! ConfigMap kube-system/amazon-vpc-cni,│  cni    │──> Event ──> whoever keeps the state
+//! Events FailedCreatePodSandBox        │         │
+//! Deployment, StatefulSet, DaemonSet,  └declared ┘
+//! HorizontalPodAutoscaler, CronJob
 //! ```
 //!
 //! This is the only crate that knows kube-rs. An object is cut down to the fields that decide about pod IPs as soon as it is
@@ -20,6 +22,7 @@
 //! | list, watch | `cninodes.vpcresources.k8s.aws`, `eniconfigs.crd.k8s.amazonaws.com` | cluster | [`watch`] |
 //! | list, watch | `daemonsets.apps` | namespace `kube-system` | [`watch`] |
 //! | list, watch | `configmaps`, which may be limited to the name `amazon-vpc-cni` | namespace `kube-system` | [`watch`], unless [`watch_kinds`] leaves it out |
+//! | list, watch | `deployments.apps`, `statefulsets.apps`, `daemonsets.apps`, `horizontalpodautoscalers.autoscaling`, `cronjobs.batch` | cluster | [`watch`]; may be refused, see [`Kind::DECLARED`] |
 //! | patch | `pods` | cluster | [`request_retry`] |
 //! | get | `pods/proxy` | namespace `kube-system` | [`pod_metrics`], only with the advisor's `cni_metrics_helper_names` |
 //! | get, create, update | `leases.coordination.k8s.io` | the Lease's namespace | [`elect`] |
@@ -31,8 +34,10 @@
 
 mod cni;
 mod connect;
+mod declared;
 pub mod drain;
 mod event;
+mod kind;
 mod lease;
 mod node;
 mod note;
@@ -50,7 +55,9 @@ mod tenant;
 mod watch;
 
 pub use connect::{Client, ConnectError, connect};
-pub use event::{CniNode, EniConfig, ErrorClass, Event, Kind, Node, Pod, SandboxFailure, Taint};
+pub use declared::{Autoscaler, CronJob, Declared, Surge, Workload};
+pub use event::{CniNode, EniConfig, ErrorClass, Event, Node, Pod, SandboxFailure, Taint};
+pub use kind::Kind;
 pub use lease::{Candidate, Leadership, elect};
 pub use note::{Note, NoteError};
 pub use pod::{demand, failure_fingerprint};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
@@ -123,6 +124,7 @@ struct Metadata {
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
+    generation: Option<i64>,
     deletion_timestamp: Option<Time>,
     labels: Option<BTreeMap<String, String>>,
     annotations: Option<BTreeMap<String, String>>,
@@ -135,11 +137,17 @@ fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D:
         namespace: raw.namespace,
         uid: raw.uid,
         resource_version: raw.resource_version,
+        generation: raw.generation,
         deletion_timestamp: raw.deletion_timestamp,
         labels: raw.labels,
         annotations: raw.annotations,
         ..ObjectMeta::default()
     })
+}
+
+/// `namespace/name`, or the name alone where there is no namespace.
+pub(crate) fn full_name(namespace: Option<&str>, name: &str) -> Arc<str> {
+    namespace.map_or_else(|| Arc::from(name), |namespace| Arc::from(format!("{namespace}/{name}")))
 }
 
 /// A value that is not looked at, in JSON or in protobuf.

@@ -1,6 +1,7 @@
 //! What of a watch's events is counted.
 
-use crate::event::{ErrorClass, Event, Kind};
+use crate::event::{ErrorClass, Event};
+use crate::kind::Kind;
 
 /// How a metric counts an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ impl Tally {
             Event::CniSettings { .. } => Tally::Event(Kind::AwsNode, applied),
             Event::ControllerSettings(_) => Tally::Event(Kind::AmazonVpcCni, applied),
             Event::SandboxFailed(_) => Tally::Event(Kind::SandboxEvent, applied),
+            Event::DeclaredApplied(declared) => Tally::Event(declared.kind(), applied),
+            Event::DeclaredDeleted { kind, .. } => Tally::Event(*kind, deleted),
             Event::Synced { kind, absent } => Tally::Event(*kind, if *absent { gone } else { synced }),
             Event::Undecodable { kind, .. } => Tally::Error(*kind, ErrorClass::Decode),
             Event::WatchFailed { kind, class, .. } => Tally::Error(*kind, *class),

@@ -1,8 +1,8 @@
 //! One task per kind: list, watch, back off, resume.
 
+mod failure;
 mod known;
 
-use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,9 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use headroom_capacity::settings::ControllerSettings;
-use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::apps::v1::{self as apps, DaemonSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ApiResource;
@@ -22,15 +24,18 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::connect::Client;
-use crate::event::{ErrorClass, Event, Kind};
-use crate::object::{Guard, Object};
+use crate::event::Event;
+use crate::kind::Kind;
+use crate::object::{Guard, Object, full_name};
 use crate::protobuf::{self, Part};
-use crate::{cni, node, pod, sandbox};
+use crate::{cni, declared, node, pod, sandbox};
+use failure::{chain, class, must_relist, status};
 use known::Known;
 
 /// Enough for a page of a list (500 objects) of each kind; a full channel makes the watches wait, never lose.
 const CHANNEL_EVENTS: usize = 4096;
-/// How long an API server that does not serve a kind is left alone before it is asked again: CRDs come with add-ons, rarely.
+/// How long an API server that does not serve a kind, or does not show one of [`Kind::DECLARED`], is left alone before it is asked
+/// again: CRDs come with add-ons, rarely.
 const ABSENT_RETRY: Duration = Duration::from_secs(60);
 /// The API server ends a watch after so long, and kube takes one that is silent for 5 s more for dead (kube-runtime `watcher.rs`,
 /// `next_with_idle_timeout`): a connection that breaks without a sign is known within about a minute. Its default is 290 s.
@@ -48,7 +53,7 @@ pub struct Watch {
     pub tasks: Vec<(Kind, BoxFuture<'static, ()>)>,
 }
 
-/// Watches everything that bears on pod IPs.
+/// Watches everything that bears on pod IPs: [`Kind::ALL`].
 #[must_use]
 pub fn watch(client: &Client) -> Watch {
     watch_kinds(client, &Kind::ALL)
@@ -96,6 +101,11 @@ fn task(kind: Kind, client: Client, out: mpsc::Sender<Event>) -> BoxFuture<'stat
             let gone = |_| Some(Event::ControllerSettings(ControllerSettings::default()));
             task.run(json(maps, all.fields("metadata.name=amazon-vpc-cni")), cni::controller_settings, gone).boxed()
         }
+        Kind::Deployment => task.declared::<apps::Deployment, _, _>(client, declared::deployment),
+        Kind::StatefulSet => task.declared::<apps::StatefulSet, _, _>(client, declared::stateful_set),
+        Kind::DaemonSet => task.declared::<DaemonSet, _, _>(client, declared::daemon_set),
+        Kind::HorizontalPodAutoscaler => task.declared::<HorizontalPodAutoscaler, _, _>(client, declared::autoscaler),
+        Kind::CronJob => task.declared::<CronJob, _, _>(client, declared::cron_job),
     }
 }
 
@@ -128,11 +138,24 @@ struct Task {
 }
 
 impl Task {
+    /// In JSON, of all namespaces: there are few of them beside pods, and they change seldom.
+    fn declared<K, S, T>(self, client: Client, applied: fn(Object<S, T>) -> Option<Event>) -> BoxFuture<'static, ()>
+    where
+        K: Resource<DynamicType = ()>,
+        S: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        T: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    {
+        let kind = self.kind;
+        let objects = Api::all_with(client, &ApiResource::erase::<K>(&()));
+        let source = json(objects, watcher::Config::default().timeout(WATCH_SECS));
+        self.run(source, applied, move |name| Some(Event::DeclaredDeleted { kind, name })).boxed()
+    }
+
     async fn run<K: Resource>(
         self,
         source: impl Fn() -> Source<K>,
         applied: fn(K) -> Option<Event>,
-        gone: fn(Arc<str>) -> Option<Event>,
+        gone: impl Fn(Arc<str>) -> Option<Event>,
     ) {
         let mut backoff = DefaultBackoff::default();
         let mut known = Known::default();
@@ -154,15 +177,15 @@ impl Task {
                             return;
                         }
                     }
-                    self.forward(event, &mut known, applied, gone).await
+                    self.forward(event, &mut known, applied, &gone).await
                 }
                 Ok(Some(Err(error))) => {
                     if must_relist(&error) {
                         stream = source();
                     }
-                    let absent = self.kind.is_optional() && is_not_found(&error);
-                    failing = !absent;
-                    self.failed(&error, absent, &mut backoff).await
+                    let absent = self.kind.is_optional() && status(&error) == Some(404);
+                    let again = std::mem::replace(&mut failing, !absent);
+                    if absent { self.absent().await } else { self.failed(&error, again, &mut backoff).await }
                 }
                 Ok(None) => return,
             };
@@ -177,7 +200,7 @@ impl Task {
         event: watcher::Event<Guard<K>>,
         known: &mut Known,
         applied: fn(K) -> Option<Event>,
-        gone: fn(Arc<str>) -> Option<Event>,
+        gone: &impl Fn(Arc<str>) -> Option<Event>,
     ) -> Result<(), Closed> {
         match event {
             watcher::Event::Init => known.begin(),
@@ -215,25 +238,34 @@ impl Task {
         }
     }
 
-    /// Reports the failure and waits out the pause.
-    async fn failed(&self, error: &watcher::Error, absent: bool, backoff: &mut DefaultBackoff) -> Result<(), Closed> {
-        if absent {
-            tracing::debug!(kind = self.kind.label(), "kind not served, its CRD is not installed");
-            self.send(Event::Synced { kind: self.kind, absent: true }).await?;
-            tokio::time::sleep(ABSENT_RETRY).await;
-            return Ok(());
-        }
-        let pause = backoff.next().unwrap_or(ABSENT_RETRY);
+    async fn absent(&self) -> Result<(), Closed> {
+        tracing::debug!(kind = self.kind.label(), "kind not served by this API server");
+        self.send(Event::Synced { kind: self.kind, absent: true }).await?;
+        tokio::time::sleep(ABSENT_RETRY).await;
+        Ok(())
+    }
+
+    /// Reports the failure and waits out the pause. A refusal that is allowed to last is logged the first time only: `again` says
+    /// that it is not.
+    async fn failed(&self, error: &watcher::Error, again: bool, backoff: &mut DefaultBackoff) -> Result<(), Closed> {
+        let refused = self.kind.is_declared() && status(error) == Some(403);
+        let pause = if refused { ABSENT_RETRY } else { backoff.next().unwrap_or(ABSENT_RETRY) };
         let cause = chain(error);
-        tracing::warn!(kind = self.kind.label(), error = %cause, retry_secs = pause.as_secs_f64(), "watch failed");
+        if !(refused && again) {
+            tracing::warn!(kind = self.kind.label(), error = %cause, retry_secs = pause.as_secs_f64(), "watch failed");
+        }
         let failed = Event::WatchFailed { kind: self.kind, class: class(error), error: cause };
         self.send(failed).await?;
         tokio::time::sleep(pause).await;
         Ok(())
     }
 
-    /// Pods go by UID, which a successor of the same name does not share; the rest by name.
+    /// Pods go by UID, which a successor of the same name does not share; the rest by name, where there are several namespaces with
+    /// theirs.
     fn key(&self, meta: &ObjectMeta) -> Option<Arc<str>> {
+        if self.kind.is_declared() {
+            return Some(full_name(meta.namespace.as_deref(), meta.name.as_deref()?));
+        }
         let key = if self.kind == Kind::Pod { &meta.uid } else { &meta.name };
         key.as_deref().map(Arc::from)
     }
@@ -247,41 +279,5 @@ impl Task {
 
     async fn send(&self, event: Event) -> Result<(), Closed> {
         self.out.send(event).await.map_err(|_| Closed)
-    }
-}
-
-/// The message with every cause that it does not repeat anyway: "client error (Connect)" alone helps nobody.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text = format!("{text}: {message}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
-fn class(error: &watcher::Error) -> ErrorClass {
-    match error {
-        watcher::Error::InitialListFailed(_) | watcher::Error::NoResourceVersion => ErrorClass::List,
-        watcher::Error::WatchStartFailed(_) => ErrorClass::Start,
-        watcher::Error::WatchFailed(_) => ErrorClass::Stream,
-        watcher::Error::WatchError(_) => ErrorClass::Server,
-    }
-}
-
-/// A watch refused at its start with 410 would be refused for ever at the same resource version.
-fn must_relist(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if matches!(status.code, 404 | 410))
-}
-
-fn is_not_found(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.code == 404,
-        _ => false,
     }
 }

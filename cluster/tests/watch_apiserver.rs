@@ -106,6 +106,21 @@ async fn absent() -> Response {
     (StatusCode::NOT_FOUND, json_response(&status)).into_response()
 }
 
+async fn forbidden() -> Response {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "cronjobs.batch is forbidden: User \"advisor\" cannot list resource \"cronjobs\"", "reason": "Forbidden", "code": 403});
+    (StatusCode::FORBIDDEN, json_response(&status)).into_response()
+}
+
+/// Two of the same name: the watch takes one of them away.
+async fn stateful_sets(params: Params) -> Response {
+    let set = |namespace: &str| json!({"metadata": {"name": "db", "namespace": namespace, "resourceVersion": "12"}, "spec": {"replicas": 3}});
+    if is_watch(&params) {
+        return events(vec![json!({"type": "DELETED", "object": set("shop")})]);
+    }
+    list(json!([set("shop"), set("ops")]))
+}
+
 async fn serve(fake: Fake) -> String {
     let router = Router::new()
         .route("/api/v1/nodes", get(nodes))
@@ -113,6 +128,8 @@ async fn serve(fake: Fake) -> String {
         .route("/api/v1/events", get(empty))
         .route("/apis/apps/v1/namespaces/kube-system/daemonsets", get(empty))
         .route("/api/v1/namespaces/kube-system/configmaps", get(config_maps))
+        .route("/apis/apps/v1/statefulsets", get(stateful_sets))
+        .route("/apis/batch/v1/cronjobs", get(forbidden))
         .fallback(absent)
         .with_state(fake);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -134,16 +151,23 @@ async fn survives_absent_kinds_odd_objects_and_a_compacted_log() {
     let mut events = watching.events;
     let mut seen = Vec::new();
     let all = async {
-        while !seen.iter().any(|event| matches!(event, Event::PodDeleted(_))) || synced(&seen).len() < Kind::ALL.len() {
+        let deleted = |event: &Event| matches!(event, Event::PodDeleted(_));
+        // One is refused.
+        while !seen.iter().any(deleted) || synced(&seen).len() < Kind::ALL.len() - 1 || !seen.iter().any(undeclared) {
             seen.push(events.recv().await.unwrap());
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(10), all).await.is_ok(), "{seen:#?}");
 
-    for kind in [Kind::CniNode, Kind::EniConfig] {
+    for kind in [Kind::CniNode, Kind::EniConfig, Kind::Deployment, Kind::DaemonSet, Kind::HorizontalPodAutoscaler] {
         assert!(seen.contains(&Event::Synced { kind, absent: true }), "{kind:?}");
     }
     assert!(seen.contains(&Event::Synced { kind: Kind::Node, absent: false }));
+    let gone: Vec<&Event> = seen.iter().filter(|event| undeclared(event)).collect();
+    assert_eq!(gone, [&Event::DeclaredDeleted { kind: Kind::StatefulSet, name: "shop/db".into() }]);
+    let refused = |event: &Event| matches!(event, Event::WatchFailed { kind: Kind::CronJob, error, .. } if error.contains("cannot list"));
+    assert_eq!(seen.iter().filter(|event| refused(event)).count(), 1, "a refusal is not asked about again at once");
+    assert!(!synced(&seen).contains(&Kind::CronJob));
     let cooldown =
         |event: &Event| matches!(event, Event::ControllerSettings(read) if read.branch_cooldown.as_secs() == 45);
     assert!(seen.iter().any(cooldown));
@@ -175,6 +199,10 @@ async fn a_server_that_is_not_there_is_reported_with_its_cause() {
     let Some(Event::WatchFailed { class, error, .. }) = watching.events.recv().await else { panic!() };
     assert_eq!(class, ErrorClass::List);
     assert!(error.contains("refused"), "{error}");
+}
+
+fn undeclared(event: &Event) -> bool {
+    matches!(event, Event::DeclaredDeleted { .. })
 }
 
 fn synced(seen: &[Event]) -> Vec<Kind> {

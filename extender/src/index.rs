@@ -178,6 +178,7 @@ impl Index {
             }
             Event::SandboxFailed(failure) => self.sandbox_failed(&failure, now),
             Event::ControllerSettings(_) | Event::Undecodable { .. } => {}
+            Event::DeclaredApplied(_) | Event::DeclaredDeleted { .. } => {}
             Event::Synced { kind, .. } => {
                 self.synced.insert(kind);
             }

@@ -10,7 +10,7 @@ use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
 use headroom_cluster::{Event, Kind, Node};
 
-use super::{ClusterState, NodeInfo};
+use super::{ClusterState, Declarations, NodeInfo};
 use crate::inventory::InstanceId;
 
 /// Keeps a [`ClusterState`] up with the cluster.
@@ -35,7 +35,7 @@ impl State {
     /// Nothing known yet.
     #[must_use]
     pub fn new() -> State {
-        let cluster = ClusterState { missing: Kind::ALL.to_vec(), ..ClusterState::default() };
+        let cluster = ClusterState { missing: Kind::PRESENT.to_vec(), ..ClusterState::default() };
         State {
             cluster: Arc::new(cluster),
             trunks: HashSet::new(),
@@ -69,14 +69,23 @@ impl State {
             }
             Event::ControllerSettings(settings) => self.cluster().controller = settings,
             Event::SandboxFailed(failure) => self.sandbox_failed(failure, now),
+            Event::DeclaredApplied(declared) => self.declared().apply(declared),
+            Event::DeclaredDeleted { kind, name } => self.declared().remove(kind, &name),
             Event::Undecodable { .. } => {}
+            Event::Synced { kind, absent } if kind.is_declared() => self.declared().listed(kind, absent),
             Event::Synced { kind, .. } => self.cluster().missing.retain(|missing| *missing != kind),
-            Event::WatchFailed { kind, .. } => {
-                self.failing_since.entry(kind).or_insert(now);
+            Event::WatchFailed { kind, error, .. } => {
+                let since = *self.failing_since.entry(kind).or_insert(now);
+                if kind.is_declared() {
+                    self.declared().failed(kind, &error, now.since(since));
+                }
                 self.judge_watches();
             }
             Event::WatchRecovered(kind) => {
                 self.failing_since.remove(&kind);
+                if kind.is_declared() {
+                    self.declared().recovered(kind);
+                }
                 self.judge_watches();
             }
         }
@@ -94,6 +103,10 @@ impl State {
 
     fn cluster(&mut self) -> &mut ClusterState {
         Arc::make_mut(&mut self.cluster)
+    }
+
+    fn declared(&mut self) -> &mut Declarations {
+        Arc::make_mut(&mut self.cluster().declared)
     }
 
     fn node_applied(&mut self, node: Node) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use headroom_capacity::binding::Requests;
 use headroom_capacity::budget::NodeKind;
 use headroom_capacity::verdict::Demand;
-use headroom_cluster::{CniNode, EniConfig, ErrorClass, Pod, SandboxFailure};
+use headroom_cluster::{CniNode, CronJob, Declared, EniConfig, ErrorClass, Pod, SandboxFailure};
 
 use super::*;
 use crate::state::PodInfo;
@@ -265,8 +265,8 @@ fn custom_networking_names_each_nodes_subnet() {
 #[test]
 fn knows_what_is_not_listed_and_since_when_a_watch_fails() {
     let mut world = World::new();
-    assert_eq!(world.view().missing, Kind::ALL);
-    for kind in Kind::ALL {
+    assert_eq!(world.view().missing, Kind::PRESENT);
+    for kind in Kind::PRESENT {
         world.apply(Event::Synced { kind, absent: false });
     }
     assert_eq!(world.view().missing, []);
@@ -282,6 +282,52 @@ fn knows_what_is_not_listed_and_since_when_a_watch_fails() {
     assert_eq!(world.view().failing_since, Some(world.now));
     world.apply(Event::WatchRecovered(Kind::Node));
     assert_eq!(world.view().failing_since, None);
+}
+
+#[test]
+fn what_is_declared_may_be_refused_and_nothing_waits_for_it() {
+    let mut world = World::new();
+    for kind in Kind::PRESENT {
+        world.apply(Event::Synced { kind, absent: false });
+    }
+    let refused = |kind| Event::WatchFailed { kind, class: ErrorClass::List, error: "forbidden".to_owned() };
+    let unknown = |world: &mut World, kind| {
+        world.view().declared.unknown().find(|(other, _)| *other == kind).map(|(_, why)| why.to_owned())
+    };
+    assert_eq!(unknown(&mut world, Kind::CronJob).as_deref(), Some("its list is not complete"));
+    world.apply(refused(Kind::CronJob));
+    world.apply(Event::Synced { kind: Kind::HorizontalPodAutoscaler, absent: true });
+    assert_eq!((world.view().missing.len(), world.view().failing_since), (0, None));
+    assert_eq!(unknown(&mut world, Kind::CronJob).as_deref(), Some("forbidden"));
+    assert_eq!(unknown(&mut world, Kind::HorizontalPodAutoscaler).as_deref(), Some("the API server does not serve it"));
+    // The permission was given.
+    world.apply(Event::Synced { kind: Kind::CronJob, absent: false });
+    world.apply(Event::WatchRecovered(Kind::CronJob));
+    assert_eq!(unknown(&mut world, Kind::CronJob), None);
+    // What was listed is good for a while.
+    world.apply(refused(Kind::CronJob));
+    assert_eq!(unknown(&mut world, Kind::CronJob), None);
+    world.wait(600);
+    world.apply(refused(Kind::CronJob));
+    assert_eq!(unknown(&mut world, Kind::CronJob).as_deref(), Some("forbidden"));
+    world.apply(Event::WatchRecovered(Kind::CronJob));
+    assert_eq!(unknown(&mut world, Kind::CronJob), None);
+}
+
+#[test]
+fn what_is_declared_goes_with_its_object() {
+    let mut world = World::new();
+    let job = CronJob { name: "ops/report".into(), pods: 3, overlaps: false };
+    let before = world.view();
+    world.apply(Event::DeclaredApplied(Declared::CronJob(job.clone())));
+    assert_eq!((before.declared.cron_jobs.len(), world.view().declared.cron_jobs["ops/report"].pods), (0, 3));
+    world.apply(Event::DeclaredDeleted { kind: Kind::Deployment, name: "ops/report".into() });
+    assert_eq!(world.view().declared.cron_jobs.len(), 1);
+    world.apply(Event::DeclaredDeleted { kind: Kind::CronJob, name: "ops/report".into() });
+    assert_eq!(world.view().declared.cron_jobs.len(), 0);
+    world.apply(Event::DeclaredApplied(Declared::CronJob(job)));
+    world.apply(Event::Synced { kind: Kind::CronJob, absent: true });
+    assert_eq!(world.view().declared.cron_jobs.len(), 0, "what is not served is not there");
 }
 
 #[test]
