@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! books ──sample──> history ──series──> forecast (pure crate) ──┐
-//!   └───────────────── room, reserve, footprint ────────────────┴─> SubnetOutlook ──advice
+//!   └───────────────── room, reserve, footprint ────────────────┼─> SubnetOutlook ──advice
+//! HPAs, CronJobs, rollouts, pending pods ──upper────────────────┘
 //! ```
 //! Pure: the time and every series come in as arguments.
 
@@ -14,6 +15,7 @@ mod sample;
 mod subnet;
 #[cfg(test)]
 mod tests;
+mod upper;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub use demand::{Demand, demand};
 pub use footprint::Fleet;
 pub use sample::sample;
 pub use subnet::{Observed, SubnetOutlook, foresee};
+pub use upper::{Cause, Driver, ToCome, Upper, to_come};
 
 /// How far forecasts look: a subnet is added by people, who have weekends.
 pub const HORIZON_SECS: u64 = 7 * 86_400;

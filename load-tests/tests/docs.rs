@@ -15,7 +15,7 @@ use headroom_advisor::cloudwatch::cni_helper::HELPER_FIGURES;
 use headroom_advisor::headroom::Headroom;
 use headroom_advisor::inventory::ReadAt;
 use headroom_advisor::ledger::{Ledger, SubnetAccount};
-use headroom_advisor::outlook::{Observed, Outlook, foresee};
+use headroom_advisor::outlook::{Observed, Outlook, ToCome, foresee};
 use headroom_advisor::plan::Refusal;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::subnet::Cidr;
@@ -167,7 +167,8 @@ fn example_outlook() -> Outlook {
     let (ledger, settings) = (example_ledger(), CniSettings::shipped());
     let past = Series { start_secs: 0, step_secs: 300, values: Vec::new() };
     let id = "subnet-a".into();
-    let observed = Observed { id: &id, ledger: &ledger, settings: &settings, used: &past, pods: &past, others: &past };
+    let (used, pods, others, to_come) = (&past, &past, &past, &ToCome::default());
+    let observed = Observed { id: &id, ledger: &ledger, settings: &settings, used, pods, others, to_come };
     let subnet = foresee(&observed).expect("it is in the books");
     let groups = BTreeMap::from([("workers".into(), GroupBinding::default())]);
     let binding = Binding { groups, ..Binding::default() };

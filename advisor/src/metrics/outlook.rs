@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use headroom_capacity::units::Ips;
 use headroom_forecast::quantiles::{MEDIAN, P90};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue};
 use prometheus_client::metrics::MetricType;
 
 use super::unix_secs;
-use crate::outlook::{Outlook, Remedy, SubnetOutlook};
+use crate::outlook::{Outlook, Remedy, SubnetOutlook, Upper};
 
 /// How far ahead use is told, in hours, with the label's text: as long as it takes to replace nodes, and as long as it takes to get a
 /// subnet.
@@ -56,6 +57,11 @@ impl Collector for Latest {
             });
             series.collect()
         })?;
+        let help = "Addresses that are held when all pods come at once that HorizontalPodAutoscalers, CronJobs, rollouts and pending pods \
+                    may ask for; no series where that is not known";
+        upper(&mut encoder, outlook, "subnet_upper_ips", help, |upper| upper.ips)?;
+        let help = "Of these addresses, those that the subnet does not have beside what the next node takes";
+        upper(&mut encoder, outlook, "subnet_upper_short_ips", help, |upper| upper.short)?;
         binding(&mut encoder, outlook)?;
         let help = "1 for what helps the subnet; nothing where nothing has to be done";
         each(&mut encoder, outlook, "subnet_advice", help, |subnet| {
@@ -77,6 +83,19 @@ fn binding(encoder: &mut DescriptorEncoder<'_>, outlook: &Outlook) -> fmt::Resul
         }
     }
     Ok(())
+}
+
+fn upper(
+    encoder: &mut DescriptorEncoder<'_>,
+    outlook: &Outlook,
+    name: &str,
+    help: &str,
+    value: impl Fn(&Upper) -> Ips,
+) -> fmt::Result {
+    each(encoder, outlook, name, help, |subnet| {
+        let known = subnet.upper.as_ref().ok();
+        known.map(|upper| (Vec::new(), i64::from(value(upper).get()))).into_iter().collect()
+    })
 }
 
 /// Further labels, and the value.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headroom_forecast::{LEVELS, Point, Series};
 use serde::{Deserialize, Serialize};
 
-use super::{Demand, HORIZON_SECS, Outlook, SubnetOutlook};
+use super::{Demand, Driver, HORIZON_SECS, Outlook, SubnetOutlook, Upper};
 
 /// Everything, the subnets that run out first coming first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -82,6 +82,8 @@ pub struct Row {
     pub advice_text: String,
     /// Addresses that it brings.
     pub advice_ips: u32,
+    /// The most that may be held at once, by what is declared.
+    pub upper: UpperRow,
     /// Addresses that someone will hold.
     pub expected: Vec<Expected>,
     /// What was observed, where it was asked for: when its first step begins, Unix time.
@@ -90,6 +92,36 @@ pub struct Row {
     pub history_step_secs: u32,
     /// The largest value of each step; null where nothing was observed.
     pub history_ips: Vec<Option<f64>>,
+}
+
+/// The scenario in which all that is declared comes at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpperRow {
+    /// Addresses held then; null where it is not known.
+    pub ips: Option<u32>,
+    /// Of these, those that are missing.
+    pub short_ips: u32,
+    /// Pods that come.
+    pub pods: u32,
+    /// Whose they are, most pods first; the first few of them.
+    pub drivers: Vec<DriverRow>,
+    /// How many more workloads there are.
+    pub more_drivers: u32,
+    /// Why it is not known; empty where it is.
+    pub unknown: String,
+}
+
+/// A workload that may ask for more pods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriverRow {
+    /// Label of the reason.
+    pub cause: String,
+    /// Its kind, `Pod` where whose pods they are is not known.
+    pub kind: String,
+    /// `namespace/name`.
+    pub name: String,
+    /// So many of them in the subnet, as a share.
+    pub pods: f64,
 }
 
 /// What will be held at one time.
@@ -137,8 +169,9 @@ impl Row {
             assumption: of.assumption.label().to_owned(),
             by_pods: of.by_pods,
             advice: of.advice.remedy.label().to_owned(),
-            advice_text: of.advice.to_string(),
+            advice_text: of.advice_text(),
             advice_ips: of.advice.brings.get(),
+            upper: UpperRow::new(&of.upper),
             expected: expected.collect(),
             history_start_secs: history.start_secs,
             history_step_secs: history.step_secs,
@@ -150,6 +183,29 @@ impl Row {
     fn urgency(&self) -> ([u64; 3], u64) {
         let free = u64::from(self.usable_ips.saturating_sub(self.used_ips));
         (self.exhausted_in_secs.map(|secs| secs.unwrap_or(u64::MAX)), free)
+    }
+}
+
+impl UpperRow {
+    fn new(of: &Result<Upper, Arc<str>>) -> UpperRow {
+        let upper = match of {
+            Ok(upper) => upper,
+            Err(why) => return UpperRow { unknown: why.to_string(), ..UpperRow::default() },
+        };
+        let driver = |driver: &Driver| DriverRow {
+            cause: driver.cause.label().to_owned(),
+            kind: driver.kind.to_string(),
+            name: driver.name.to_string(),
+            pods: tenths(driver.pods),
+        };
+        UpperRow {
+            ips: Some(upper.ips.get()),
+            short_ips: upper.short.get(),
+            pods: upper.pods,
+            drivers: upper.drivers.iter().map(driver).collect(),
+            more_drivers: upper.unnamed,
+            unknown: String::new(),
+        }
     }
 }
 
@@ -169,5 +225,9 @@ fn asked(of: &BTreeMap<Arc<str>, Demand>) -> BTreeMap<String, Asked> {
 }
 
 fn rounded(point: &Point) -> Vec<f64> {
-    point.values.iter().map(|value| (value * 10.0).round() / 10.0).collect()
+    point.values.iter().copied().map(tenths).collect()
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
 }

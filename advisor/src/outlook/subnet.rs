@@ -14,6 +14,7 @@ use headroom_forecast::{
 
 use super::advice::{Advice, advise};
 use super::footprint::Fleet;
+use super::upper::{Now, ToCome, Upper};
 use super::{HORIZON_SECS, sample};
 use crate::ledger::{Ledger, NodeAccount, SubnetAccount};
 
@@ -37,6 +38,8 @@ pub struct Observed<'a> {
     pub pods: &'a Series,
     /// Of the addresses held, those that do not come and go with pods.
     pub others: &'a Series,
+    /// Pods that may come by what is declared.
+    pub to_come: &'a ToCome,
 }
 
 /// What a subnet comes to.
@@ -70,6 +73,8 @@ pub struct SubnetOutlook {
     pub exhaustion: Exhaustion,
     /// What to do.
     pub advice: Advice,
+    /// The most that may be held at once, by what is declared; or why that is not known.
+    pub upper: Result<Upper, Arc<str>>,
 }
 
 impl SubnetOutlook {
@@ -85,6 +90,15 @@ impl SubnetOutlook {
     pub fn at(&self, horizon_secs: u64) -> [f64; LEVELS.len()] {
         let point = self.points.iter().find(|point| point.horizon_secs >= horizon_secs).or(self.points.last());
         point.map_or([f64::from(self.used.get()); LEVELS.len()], |point| point.values)
+    }
+
+    /// What to do, for people, with what is declared where that is more than the past tells.
+    #[must_use]
+    pub fn advice_text(&self) -> String {
+        match &self.upper {
+            Ok(upper) if upper.short > self.advice.short => format!("{}; {upper}", self.advice),
+            _ => self.advice.to_string(),
+        }
     }
 }
 
@@ -103,6 +117,14 @@ pub fn foresee(observed: &Observed<'_>) -> Option<SubnetOutlook> {
     });
     let used = f64::from(account.used().get());
     let limit = used + f64::from(room.ips.get()) - f64::from(room.in_flight.get()) - f64::from(reserve.get());
+    let now = Now {
+        used: account.used(),
+        in_flight: room.in_flight,
+        most: limit + f64::from(room.in_flight.get()),
+        waiting: nodes.iter().map(|(node, _)| node.waiting).sum(),
+        fleet: fleet.as_ref(),
+    };
+    let upper = observed.to_come.upper(observed.id, &now);
     let (by_pods, Forecast { model, points, peaks, assumption, .. }) = expect(observed, fleet.as_ref());
     let exhaustion = if used >= limit {
         Exhaustion { p10_secs: Some(0), p50_secs: Some(0), p90_secs: Some(0), horizon_secs: HORIZON_SECS }
@@ -124,6 +146,7 @@ pub fn foresee(observed: &Observed<'_>) -> Option<SubnetOutlook> {
         peaks,
         exhaustion,
         advice: Advice::nothing(),
+        upper,
     };
     outlook.advice = advise(&outlook, account, &nodes, observed.settings);
     // What is wanted beyond the subnet counts for the advice, and cannot be held.

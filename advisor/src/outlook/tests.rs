@@ -35,7 +35,8 @@ fn ledger(used: u32, nodes: u32) -> Ledger {
 
 fn outlook(ledger: &Ledger, used: &Series, pods: &Series, others: &Series) -> SubnetOutlook {
     let (settings, id) = (CniSettings::shipped(), "s".into());
-    foresee(&Observed { id: &id, ledger, settings: &settings, used, pods, others }).unwrap()
+    foresee(&Observed { id: &id, ledger, settings: &settings, used, pods, others, to_come: &ToCome::default() })
+        .unwrap()
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::cloudwatch::figures::max_age;
 use crate::history::{History, HistoryError, Kind, Recorded, SeriesKey, Tier};
 use crate::inventory::Inventory;
 use crate::ledger::Ledger;
-use crate::outlook::{Observed, Outlook, demand, foresee, sample};
+use crate::outlook::{Observed, Outlook, demand, foresee, sample, to_come};
 use crate::state::ClusterState;
 
 /// How often the books are remembered: the history keeps the largest value of five minutes.
@@ -97,6 +97,7 @@ fn look(
     let types = Types { limits: &inventory.types, shapes: &BTreeMap::new() };
     let binding = binding(ledger, &cluster, &types);
     let mut outlook = Outlook { at: ledger.at, binding, ..Outlook::default() };
+    let to_come = to_come(&cluster, ledger);
     let settings = Arc::clone(&cluster.settings);
     // Looking ahead takes a while, and a change of the cluster meanwhile would copy it.
     drop(cluster);
@@ -104,7 +105,8 @@ fn look(
         let series = |kind| past(history, kind, id.as_str(), at_secs);
         let (used, pods, others) =
             (series(Kind::SubnetUsedIps)?, series(Kind::SubnetPods)?, series(Kind::SubnetOtherIps)?);
-        let observed = Observed { id, ledger, settings: &settings, used: &used, pods: &pods, others: &others };
+        let (used, pods, others, to_come) = (&used, &pods, &others, &to_come);
+        let observed = Observed { id, ledger, settings: &settings, used, pods, others, to_come };
         if let Some(subnet) = foresee(&observed) {
             outlook.subnets.insert(id.clone(), subnet);
         }

@@ -13,7 +13,7 @@ use headroom_capacity::ids::SubnetId;
 use headroom_proto::v1::advisor_server::{Advisor, AdvisorServer, SERVICE_NAME};
 use headroom_proto::v1::{
     Expected, ForecastRequest, ForecastResponse, GroupRaised, HeadroomRequest, HeadroomResponse, NodeRemoved,
-    PlanRequest, PlanResponse, PodEvicted, Refusal, SubnetForecast, TimeToExhaustion,
+    PlanRequest, PlanResponse, PodEvicted, Refusal, SubnetForecast, TimeToExhaustion, UpperDriver, UpperScenario,
 };
 use prost_types::Timestamp;
 use serde::Serialize;
@@ -25,7 +25,7 @@ use super::foresee::past;
 use crate::binding;
 use crate::config::Mode;
 use crate::history::Kind;
-use crate::outlook::report::{Report, Row};
+use crate::outlook::report::{DriverRow, Report, Row, UpperRow};
 use crate::plan::report as plan;
 use crate::what_if::fleet;
 
@@ -202,10 +202,18 @@ fn message(row: Row) -> SubnetForecast {
         advice: row.advice,
         advice_text: row.advice_text,
         advice_ips: row.advice_ips,
+        upper: Some(scenario(row.upper)),
         expected: row.expected.into_iter().map(|at| Expected { horizon_secs: at.horizon_secs, ips: at.ips }).collect(),
         history_start: (!row.history_ips.is_empty()).then(|| timestamp(row.history_start_secs)),
         history_ips: row.history_ips.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
     }
+}
+
+fn scenario(row: UpperRow) -> UpperScenario {
+    let driver = |DriverRow { cause, kind, name, pods }| UpperDriver { cause, kind, name, pods };
+    let UpperRow { ips, short_ips, pods, drivers, more_drivers, unknown } = row;
+    let drivers = drivers.into_iter().map(driver).collect();
+    UpperScenario { ips, short_ips, pods, drivers, more_drivers, unknown }
 }
 
 fn timestamp(secs: u64) -> Timestamp {

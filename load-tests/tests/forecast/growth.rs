@@ -64,6 +64,7 @@ async fn two_weeks_of_growth_tell_when_the_subnet_runs_out() {
     let answer = client.forecast(request).await.unwrap().into_inner();
     assert_eq!((answer.subnets.len(), answer.horizon_secs), (1, report.horizon_secs));
     assert_eq!(answer.subnets[0].expected.len(), row.expected.len());
+    assert!(answer.subnets[0].upper.is_some(), "{:?}", answer.subnets[0]);
     let unknown = ForecastRequest { subnets: vec!["subnet-0".to_owned()], history: false };
     assert!(client.forecast(unknown).await.unwrap_err().message().contains("'subnet-0' is not in the VPC"));
     assert!(client.headroom(HeadroomRequest {}).await.unwrap().into_inner().pods > 0);

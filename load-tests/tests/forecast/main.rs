@@ -4,6 +4,7 @@
 
 mod backfill;
 mod growth;
+mod upper;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 
 use crate::outlook::report::{Asked, Quantiles, Report, Row};
 
-const HEAD: [&str; 8] =
-    ["SUBNET", "ZONE", "USED", "FREE", "24 H P50", "24 H P90", "RUNS OUT IN (P10 / P50 / P90)", "DRIVEN BY"];
+const HEAD: [&str; 9] =
+    ["SUBNET", "ZONE", "USED", "FREE", "24 H P50", "24 H P90", "UPPER", "RUNS OUT IN (P10 / P50 / P90)", "DRIVEN BY"];
 const ASKED: [&str; 6] =
     ["ZONE OR GROUP", "NODES", "PODS", "ADDRESSES", "PODS 24 H P50 / P90", "ADDRESSES 24 H P50 / P90"];
 const DAY_SECS: u64 = 86_400;
@@ -11,8 +11,12 @@ const DAY_SECS: u64 = 86_400;
 /// A row for each subnet, the most urgent first, below what to do, and what zones and groups will ask for.
 pub(super) fn table(report: &Report) -> String {
     let mut text = aligned(HEAD, report.subnets.iter().map(|row| cells(report, row)));
-    for row in report.subnets.iter().filter(|row| row.exhausted_in_secs[0].is_some()) {
+    let short = |row: &&Row| row.exhausted_in_secs[0].is_some() || row.upper.short_ips > 0;
+    for row in report.subnets.iter().filter(short) {
         text.push_str(&format!("\n{}: {}.\n", row.subnet, row.advice_text));
+    }
+    if let Some(row) = report.subnets.iter().find(|row| row.upper.ips.is_none()) {
+        text.push_str(&format!("\nNo upper scenario: {}.\n", row.upper.unknown));
     }
     let asked = report.azs.iter().chain(&report.groups);
     text.push('\n');
@@ -65,6 +69,7 @@ fn cells(report: &Report, row: &Row) -> [String; HEAD.len()] {
         (row.usable_ips - row.used_ips.min(row.usable_ips)).to_string(),
         at(0.5),
         at(0.9),
+        row.upper.ips.map_or_else(|| "?".to_owned(), |ips| ips.to_string()),
         row.exhausted_in_secs.map(|secs| time(secs, report.horizon_secs)).join(" / "),
         drive,
     ]
@@ -87,10 +92,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::outlook::report::Expected;
+    use crate::outlook::report::{Expected, UpperRow};
 
     #[test]
     fn the_most_urgent_first_with_what_to_do() {
+        let known = UpperRow { ips: Some(240), ..UpperRow::default() };
+        let unknown = UpperRow { unknown: "cronjob: forbidden".to_owned(), ..UpperRow::default() };
         let row = |subnet: &str, exhausted_in_secs, advice_text: &str| Row {
             subnet: subnet.to_owned(),
             az: "us-west-2a".to_owned(),
@@ -107,6 +114,7 @@ mod tests {
             advice: String::new(),
             advice_text: advice_text.to_owned(),
             advice_ips: 0,
+            upper: if subnet == "subnet-a" { known.clone() } else { unknown.clone() },
             expected: vec![Expected { horizon_secs: 86_400, ips: vec![205.0, 240.4] }],
             history_start_secs: 0,
             history_step_secs: 300,
@@ -132,11 +140,13 @@ mod tests {
         };
         assert_eq!(
             table(&report),
-            "SUBNET    ZONE        USED        FREE  24 H P50  24 H P90  RUNS OUT IN (P10 / P50 / P90)  DRIVEN BY
-subnet-a  us-west-2a  200 of 251  51    205       240       4 h 59 min / 3 d 11 h / > 7 d  trend, by pods
-subnet-b  us-west-2a  200 of 251  51    205       240       > 7 d / > 7 d / > 7 d          trend
+            "SUBNET    ZONE        USED        FREE  24 H P50  24 H P90  UPPER  RUNS OUT IN (P10 / P50 / P90)  DRIVEN BY
+subnet-a  us-west-2a  200 of 251  51    205       240       240    4 h 59 min / 3 d 11 h / > 7 d  trend, by pods
+subnet-b  us-west-2a  200 of 251  51    205       240       ?      > 7 d / > 7 d / > 7 d          trend
 
 subnet-a: add a subnet of /25 in the zone.
+
+No upper scenario: cronjob: forbidden.
 
 ZONE OR GROUP  NODES  PODS  ADDRESSES  PODS 24 H P50 / P90  ADDRESSES 24 H P50 / P90
 workers        3      20    60         22 / 30              ? / ?

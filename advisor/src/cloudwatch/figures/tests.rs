@@ -111,7 +111,8 @@ fn outlook(ledger: &Ledger) -> Outlook {
     let past = Series { start_secs: 0, step_secs: 300, values: Vec::new() };
     let settings = CniSettings::shipped();
     let subnets = ledger.subnets.keys().filter_map(|id| {
-        let observed = outlook::Observed { id, ledger, settings: &settings, used: &past, pods: &past, others: &past };
+        let (used, pods, others, to_come) = (&past, &past, &past, &outlook::ToCome::default());
+        let observed = outlook::Observed { id, ledger, settings: &settings, used, pods, others, to_come };
         Some((id.clone(), outlook::foresee(&observed)?))
     });
     Outlook { at: NOW, subnets: subnets.collect(), ..Outlook::default() }
