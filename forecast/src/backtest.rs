@@ -11,6 +11,8 @@ use crate::stats::index;
 const ORIGINS: usize = 128;
 /// The part of the history that is only learned from.
 const LEARNED: f64 = 0.25;
+/// After so many periods a quarter of the origins lies behind the first one.
+const TESTED_PERIODS: f64 = 1.25;
 /// Fractional part of the golden ratio: origins spread by it fall on all phases of the day and the week.
 const GOLDEN: f64 = 0.618_033_988_749_895;
 
@@ -68,6 +70,11 @@ pub(crate) fn run(history: &History) -> (Vec<Bucket>, Holt) {
         }
     }
     (buckets, states.last().copied().unwrap_or_default())
+}
+
+/// Whether enough of the origins knew a whole `period` for the weights to tell how good it is to go by it.
+pub(crate) fn tested(len: usize, period: usize) -> bool {
+    len as f64 >= TESTED_PERIODS * period as f64
 }
 
 /// What lies in the history after an origin: buckets, and steps ahead, which never decrease.

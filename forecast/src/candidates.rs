@@ -7,6 +7,7 @@ pub(crate) mod holt;
 mod profile;
 pub(crate) mod slope;
 
+use crate::backtest;
 use crate::history::History;
 use crate::model::Model;
 use holt::Holt;
@@ -44,8 +45,12 @@ impl<'a> Origin<'a> {
         let window = |steps: usize| steps.min(since);
         let (hour, day, week) = (window(history.hour), window(history.day), window(history.week));
         let trend = slope::trend(history, at, regime);
-        let daily = Profile::new(history, at, history.day, DAYS, trend);
-        let weekly = Profile::new(history, at, history.week, WEEKS, trend);
+        // What no origin could try has no say in the forecast itself.
+        let known = |period: usize, most: usize| {
+            if at < history.len() || backtest::tested(at, period) { most } else { 0 }
+        };
+        let daily = Profile::new(history, at, history.day, known(history.day, DAYS), trend);
+        let weekly = Profile::new(history, at, history.week, known(history.week, WEEKS), trend);
         let drift = match at.checked_sub(history.week + day) {
             Some(then) => history.mean(at - day, at) - history.mean(then, then + day),
             None => 0.0,

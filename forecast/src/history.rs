@@ -85,6 +85,12 @@ impl History {
         self.center + self.scale * value
     }
 
+    /// What two counts as large as the last value differ by through chance alone, where what they count comes and goes
+    /// independently: each has its own size as its variance (Poisson).
+    pub(crate) fn chance(&self) -> f64 {
+        (2.0 * self.center.abs()).sqrt() / self.scale
+    }
+
     /// Units of the series in one of the history.
     pub(crate) fn scale(&self) -> f64 {
         self.scale

@@ -3,6 +3,7 @@
 use crate::calibrate::{self, Fitted};
 use crate::candidates::holt::Holt;
 use crate::candidates::{Answers, Origin};
+use crate::cold::Cold;
 use crate::history::History;
 use crate::model::Model;
 use crate::quantiles::{LEVELS, MEDIAN, Point, running};
@@ -60,22 +61,23 @@ pub(crate) fn unclamped(series: &Series, horizon_secs: u64) -> Forecast {
     };
     let Some(history) = History::new(series) else { return cold_start(Vec::new()) };
     let horizons = grid::horizons(horizon_secs, history.step);
+    let cold = Cold::new(&history);
     if history.len() < COLD_HOURS * history.hour {
-        return cold_start(restored(&history, cold::points(&history, &horizons)));
+        return cold_start(restored(&history, cold.points(&horizons)));
     }
     let (buckets, holt) = backtest::run(&history);
     let fitted = calibrate::fit(&history, &buckets);
     if fitted.is_empty() {
-        return cold_start(restored(&history, cold::points(&history, &horizons)));
+        return cold_start(restored(&history, cold.points(&horizons)));
     }
-    let points = points(&history, &fitted, holt, &horizons);
+    let points = points(&history, &fitted, holt, &cold, &horizons);
     let mean = |of: &dyn Fn(&Fitted) -> f64| fitted.iter().map(of).sum::<f64>() / fitted.len() as f64;
     let weights: Answers = std::array::from_fn(|i| mean(&|bucket| bucket.weights[i]));
     let losses: Answers = std::array::from_fn(|i| mean(&|bucket| bucket.losses[i]));
     let loss_unit = 0.5 * history.scale();
     Forecast {
         model: heaviest(&weights),
-        peaks: restored(&history, peaks::points(&history, &points)),
+        peaks: restored(&history, peaks::points(&history, &cold, &points)),
         points: restored(&history, points),
         scores: Model::ALL.iter().enumerate().map(|(i, &m)| (m, loss_unit * losses[i])).collect(),
         combined_score: Some(loss_unit * mean(&|bucket| bucket.combined_loss)),
@@ -91,7 +93,7 @@ fn restored(history: &History, mut points: Vec<Point>) -> Vec<Point> {
 }
 
 /// Quantiles in order, as far from the median as before or farther.
-fn points(history: &History, fitted: &[Fitted], holt: Holt, horizons: &[u64]) -> Vec<Point> {
+fn points(history: &History, fitted: &[Fitted], holt: Holt, cold: &Cold, horizons: &[u64]) -> Vec<Point> {
     let origin = Origin::new(history, history.len(), holt);
     let mut reach = [0.0_f64; LEVELS.len()];
     horizons
@@ -99,9 +101,11 @@ fn points(history: &History, fitted: &[Fitted], holt: Holt, horizons: &[u64]) ->
         .map(|&horizon_secs| {
             let (weights, offsets) = between(fitted, horizon_secs as f64);
             let answers = origin.expect(grid::ahead(horizon_secs, history.step));
-            let median = combine(&weights, &answers) + offsets[MEDIAN];
-            for (reach, offset) in reach.iter_mut().zip(offsets) {
-                *reach = reach.max((offset - offsets[MEDIAN]).abs());
+            let expected = combine(&weights, &answers);
+            let values = cold.doubt(horizon_secs, offsets.map(|offset| expected + offset));
+            let median = values[MEDIAN];
+            for (reach, value) in reach.iter_mut().zip(values) {
+                *reach = reach.max((value - median).abs());
             }
             let signed = |level: usize| if level < MEDIAN { -reach[level] } else { reach[level] };
             Point { horizon_secs, values: std::array::from_fn(|level| median + signed(level)) }

@@ -8,6 +8,7 @@ use crate::backtest::{self, Bucket, Row};
 use crate::calibrate::{self, Fitted};
 use crate::candidates::slope::{self, Line};
 use crate::candidates::{Answers, DAYS, WEEKS};
+use crate::cold::Cold;
 use crate::grid;
 use crate::history::History;
 use crate::quantiles::{LEVELS, Point, running};
@@ -21,14 +22,14 @@ const COUNT: usize = 14;
 const MOST: usize = if DAYS > WEEKS { DAYS } else { WEEKS };
 
 /// Quantiles of the running maximum at the horizons of `points`: never below those, and never decreasing.
-pub(crate) fn points(history: &History, points: &[Point]) -> Vec<Point> {
+pub(crate) fn points(history: &History, cold: &Cold, points: &[Point]) -> Vec<Point> {
     let fitted = calibrate::fit(history, &targets(history));
     if fitted.is_empty() {
         return running(points);
     }
     let origin = Origin::new(history, history.len());
     let above = |point: &Point| {
-        let found = at(&origin, &fitted, point.horizon_secs);
+        let found = cold.doubt(point.horizon_secs, at(&origin, &fitted, point.horizon_secs));
         Point { values: std::array::from_fn(|level| found[level].max(point.values[level])), ..*point }
     };
     running(&points.iter().map(above).collect::<Vec<_>>())
@@ -133,7 +134,8 @@ impl Origin<'_> {
     fn usual(&self, ahead: usize, unit: usize, most: usize) -> Option<[f64; 4]> {
         let Origin { history, at, hour_mean, day_mean, trend, before, .. } = self;
         let period = ahead.div_ceil(unit).saturating_mul(unit);
-        let count = (at / period).min(most);
+        let known = *at < history.len() || backtest::tested(*at, period);
+        let count = if known { (at / period).min(most) } else { 0 };
         let (mut moved, mut above_day, mut above_hour) = ([0.0; MOST], [0.0; MOST], [0.0; MOST]);
         for k in 0..count {
             let back = (k + 1) * period;

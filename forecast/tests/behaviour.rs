@@ -40,10 +40,27 @@ fn nothing_observed_is_nothing_expected() {
 }
 
 #[test]
-fn one_value_stays() {
-    let found = ask(vec![None, Some(7.0), None], 100.0);
+fn one_value_stays_about_as_it_is() {
+    let found = ask(vec![None, Some(70.0), None], 1000.0);
     assert_eq!((found.model, found.assumption), (Model::LastValue, Assumption::ColdStart));
-    assert!(found.points.iter().all(|point| point.values == [7.0; 5]));
+    assert!(found.points.iter().all(|point| point.values[2] == 70.0));
+    let (soon, far) = (values_at(&found, 300), values_at(&found, 86_400));
+    assert!(soon[3] < far[3] && far[3] > 100.0, "{soon:?} {far:?}");
+}
+
+#[test]
+fn hours_without_a_change_promise_less_than_weeks() {
+    let p90 = |hours: usize| values_at(&ask(vec![Some(400.0); hours * 12], 1000.0), 21_600)[3] - 400.0;
+    let [first, sixth, day, week] = [1, 6, 24, 168].map(p90);
+    assert!(first > sixth && sixth > day && day > 1.0 && week == 0.0, "{first} {sixth} {day} {week}");
+}
+
+#[test]
+fn what_no_origin_could_try_has_no_say() {
+    // A day ends where it did not begin: for the hour after it, yesterday's is far off, and nothing has shown that yet.
+    let grown = |i: usize| if i < 144 { 100.0 } else { 400.0 };
+    let found = ask(series(1, grown), 4091.0);
+    assert!((values_at(&found, 3600)[2] - 400.0).abs() < 20.0, "{:?}", values_at(&found, 3600));
 }
 
 #[test]
