@@ -26,7 +26,7 @@ mod tests;
 mod timer;
 mod vpc;
 
-pub use config::{Config, MAX_ATTACHMENTS_PER_CALL, latency};
+pub use config::{Config, MAX_ATTACHMENTS_PER_CALL, Size, latency};
 pub use eni::{Attachment, AttachmentStatus, Eni, EniStatus, NewEni};
 pub use error::ApiError;
 pub use faults::{Admission, Fault, FaultKind, Rate, Service, Throttle};

@@ -6,7 +6,7 @@
 //! ```text
 //! Vpc events ─┐                           ┌─> EC2 calls of ipamd, branch ENIs
 //! Store log ──┼─> World (queue, agents) ──┤
-//! scenario ───┘                           └─> Node, Pod status, Event, CNINode objects
+//! scenario ───┘                           └─> Node, Pod status, Event, CNINode, CSINode objects
 //! ```
 //! The VPC and the store are shared with the API servers; the world locks one of them at a time and briefly.
 

@@ -43,6 +43,17 @@ pub struct Config {
     pub throttle: Option<Throttle>,
     /// Limits of types that the tables do not know, or know otherwise.
     pub limits: BTreeMap<String, InstanceLimits>,
+    /// Sizes of types whose name does not say, or says otherwise.
+    pub sizes: BTreeMap<String, Size>,
+}
+
+/// How large an instance type is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// vCPUs.
+    pub vcpus: u32,
+    /// MiB of memory.
+    pub memory_mib: u64,
 }
 
 impl Config {
@@ -64,6 +75,7 @@ impl Config {
             launch_retry: Duration::from_secs(60),
             throttle: Some(Throttle::default()),
             limits: BTreeMap::new(),
+            sizes: BTreeMap::new(),
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Identity {
     pub max_pods: u32,
     /// CPU and memory that kubelet sees.
     pub shape: Shape,
+    /// EBS volumes that the CSI driver says it can have; `None` without a driver.
+    pub ebs_volumes: Option<u32>,
     /// Branch ENIs for pods, where security groups for pods are on.
     pub branch_enis: Option<u32>,
     /// Name of its ENIConfig, under custom networking.
@@ -68,6 +70,7 @@ impl Identity {
             instance_type: group.instance_type.clone(),
             max_pods: group.effective_max_pods(),
             shape: Shape { cpu_milli: cpu.unwrap_or_default(), memory_bytes: memory.unwrap_or_default() },
+            ebs_volumes: group.ebs_volumes,
             branch_enis: None,
             eni_config: None,
             labels: group.labels.clone(),
@@ -93,13 +96,10 @@ impl Identity {
         format!("aws:///{}/{}", self.az, self.instance)
     }
 
-    /// `kubernetes.io/arch`: Graviton families carry a `g` after their generation.
+    /// `kubernetes.io/arch`.
     #[must_use]
     pub fn arch(&self) -> &'static str {
-        let family = self.instance_type.split('.').next().unwrap_or_default();
-        let attributes =
-            family.trim_start_matches(|c: char| c.is_ascii_lowercase()).trim_start_matches(char::is_numeric);
-        if attributes.contains('g') { "arm64" } else { "amd64" }
+        if shape::is_graviton(&self.instance_type) { "arm64" } else { "amd64" }
     }
 }
 

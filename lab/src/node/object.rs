@@ -170,6 +170,26 @@ pub fn cni_node(identity: &Identity) -> Value {
     })
 }
 
+/// The CSINode object as kubelet writes it: without the EBS CSI driver it lists none.
+#[must_use]
+pub fn csi_node(identity: &Identity) -> Value {
+    let driver = |volumes| {
+        json!({
+            "name": "ebs.csi.aws.com",
+            "nodeID": identity.instance.as_str(),
+            "topologyKeys": ["topology.ebs.csi.aws.com/zone"],
+            "allocatable": { "count": volumes },
+        })
+    };
+    let drivers: Vec<Value> = identity.ebs_volumes.into_iter().map(driver).collect();
+    json!({
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "CSINode",
+        "metadata": { "name": identity.name },
+        "spec": { "drivers": drivers },
+    })
+}
+
 /// A DaemonSet's pod on the host network, bound to its node as the DaemonSet controller and the scheduler would.
 #[must_use]
 pub fn daemon_pod(identity: &Identity, daemon_set: &str, owner_uid: &str) -> Value {
@@ -233,6 +253,13 @@ mod tests {
             (&json!("4"), &json!("3920m"))
         );
         assert!(identity().shape.memory_bytes < Shape { cpu_milli: 0, memory_bytes: 8 << 30 }.memory_bytes);
+    }
+
+    #[test]
+    fn a_csi_node_has_the_ebs_driver_where_the_group_has_it() {
+        let drivers = |ebs_volumes| csi_node(&Identity { ebs_volumes, ..identity() })["spec"]["drivers"].clone();
+        assert_eq!(drivers(None), json!([]));
+        assert_eq!(drivers(Some(25))[0]["allocatable"], json!({ "count": 25 }));
     }
 
     #[test]

@@ -16,24 +16,54 @@ const GIB: u64 = 1 << 30;
 /// exceptions (EC2 instance type pages: c 2 GiB, m 4 GiB, r 8 GiB a vCPU; t as its table). `None` for any other name.
 #[must_use]
 pub fn of(instance_type: &str) -> Option<Shape> {
-    let (family, size) = instance_type.split_once('.')?;
-    let mut letters = family.chars();
-    let class = letters.next()?;
-    let generation = letters.next()?.to_digit(10)?;
-    if !letters.all(|attribute| "adgi".contains(attribute)) {
-        return None;
+    let name = Name::parse(instance_type)?;
+    if name.class == 't' {
+        return burstable(name.generation, name.size);
     }
-    if class == 't' {
-        return burstable(generation, size);
-    }
-    let gib_per_vcpu = match class {
+    let gib_per_vcpu = match name.class {
+        // c5n has 2.625 GiB a vCPU, on some sizes.
+        'c' if (name.generation, name.attributes) == (5, "n") => return None,
         'c' => 2,
         'm' => 4,
         'r' => 8,
         _ => return None,
     };
-    let vcpus = vcpus(size).filter(|_| generation >= 5)?;
+    let vcpus = vcpus(name.size).filter(|_| name.generation >= 5)?;
     Some(Shape { cpu_milli: vcpus * 1000, memory_bytes: vcpus * gib_per_vcpu * GIB })
+}
+
+/// Graviton families carry a `g` after their generation, all but the first.
+#[must_use]
+pub fn is_graviton(instance_type: &str) -> bool {
+    let family = instance_type.split('.').next().unwrap_or_default();
+    let attributes = family.trim_start_matches(|c: char| c.is_ascii_lowercase()).trim_start_matches(char::is_numeric);
+    family == "a1" || attributes.contains('g')
+}
+
+/// The parts of a name such as `m7gd.2xlarge` or `c7i-flex.large`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'a> {
+    /// `m`.
+    pub(crate) class: char,
+    /// 7.
+    pub(crate) generation: u32,
+    /// `gd`.
+    pub(crate) attributes: &'a str,
+    /// `2xlarge`.
+    pub(crate) size: &'a str,
+}
+
+impl<'a> Name<'a> {
+    /// `None` for a class of several letters: those follow rules of their own.
+    pub(crate) fn parse(instance_type: &'a str) -> Option<Name<'a>> {
+        let (family, size) = instance_type.split_once('.')?;
+        let mut rest = family.strip_suffix("-flex").unwrap_or(family).chars();
+        let class = rest.next().filter(char::is_ascii_lowercase)?;
+        let rest = rest.as_str();
+        let attributes = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let generation = rest.strip_suffix(attributes)?.parse().ok()?;
+        Some(Name { class, generation, attributes, size })
+    }
 }
 
 fn vcpus(size: &str) -> Option<u64> {
@@ -96,6 +126,8 @@ mod tests {
         assert_eq!(of("r6gd.16xlarge"), shape(64, 512));
         assert_eq!(of("t2.large"), shape(2, 8));
         assert_eq!(of("t2.small"), shape(1, 2));
+        assert_eq!(of("c7i-flex.large"), shape(2, 4));
+        assert_eq!(of("m8idn.96xlarge"), shape(384, 1536));
         for other in ["c5n.large", "c4.large", "m5.metal", "p5.48xlarge", "c5", "x.y"] {
             assert_eq!(of(other), None, "{other}");
         }

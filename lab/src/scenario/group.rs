@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Quantity;
+use crate::aws::Size;
 
 /// One node group. Either `count`, or `min`, `max` and `desired`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -46,6 +47,9 @@ pub struct NodeGroup {
     /// Memory, for a type whose name does not say.
     #[serde(default)]
     pub memory: Option<Quantity>,
+    /// EBS volumes that the CSI driver on its nodes says they can have; left out, there is no driver.
+    #[serde(default)]
+    pub ebs_volumes: Option<u32>,
     /// What EC2 allows a type that is too new for every table.
     #[serde(default)]
     pub limits: Option<LimitsSpec>,
@@ -110,6 +114,13 @@ impl NodeGroup {
     #[must_use]
     pub fn instance_limits(&self) -> Option<InstanceLimits> {
         self.limits.map(LimitsSpec::limits).or_else(|| instance::lookup(&self.instance_type).copied())
+    }
+
+    /// How large the file says its type is; `None` where its name says.
+    #[must_use]
+    pub fn size(&self) -> Option<Size> {
+        let (cpu, memory) = (self.cpu.as_ref()?, self.memory.as_ref()?);
+        Some(Size { vcpus: u32::try_from(cpu.units()).ok()?, memory_mib: memory.units() >> 20 })
     }
 
     /// kubelet's max-pods; the default is that of EKS's AMIs (CNI `misc/eni-max-pods.txt`).

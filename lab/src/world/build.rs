@@ -101,6 +101,9 @@ fn empty_vpc(scenario: &Scenario) -> Vpc {
     for group in scenario.node_groups.iter().filter(|group| group.limits.is_some()) {
         config.limits.extend(group.instance_limits().map(|limits| (group.instance_type.clone(), limits)));
     }
+    config
+        .sizes
+        .extend(scenario.node_groups.iter().filter_map(|group| Some((group.instance_type.clone(), group.size()?))));
     Vpc::new(config)
 }
 

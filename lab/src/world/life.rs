@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::build::NODE_GROUP_TAG;
 use super::{Due, Node, World, ec2, lock};
 use crate::aws::{Instance, InstanceId, InstanceState, NewEni};
-use crate::kube::resource::{CNI_NODES, DAEMON_SETS, NODES, PODS, Resource};
+use crate::kube::resource::{CNI_NODES, CSI_NODES, DAEMON_SETS, NODES, PODS, Resource};
 use crate::kube::{Part, object as fields};
 use crate::node::agent::Agent;
 use crate::node::identity::{Identity, Placement};
@@ -57,7 +57,7 @@ impl World {
         let agent = Agent::new(identity);
         self.by_name.insert(agent.identity.name.clone(), instance.id.clone());
         let node = object::node(&agent.identity, agent.readiness, self.now);
-        let cni_node = object::cni_node(&agent.identity);
+        let (cni_node, csi_node) = (object::cni_node(&agent.identity), object::csi_node(&agent.identity));
         let daemons = ["aws-node", "kube-proxy"].map(|name| {
             let owner = lock(&self.store).get(&DAEMON_SETS, "kube-system", name).cloned();
             let owner = owner.map(|owner| fields::uid(&owner).to_owned()).unwrap_or_default();
@@ -66,6 +66,7 @@ impl World {
         self.nodes.insert(instance.id.clone(), Node { agent, caller, alive: true });
         self.create(&NODES, node);
         self.create(&CNI_NODES, cni_node);
+        self.create(&CSI_NODES, csi_node);
         daemons.into_iter().for_each(|pod| self.create(&PODS, pod));
         self.queue.push(self.now + AWS_NODE_START, Due::AwsNode(instance.id.clone()));
         self.queue.push(self.now + HEARTBEAT, Due::Heartbeat(instance.id.clone()));
@@ -227,6 +228,7 @@ impl World {
         self.by_name.remove(&name);
         self.delete_now(&NODES, "", &name);
         self.delete_now(&CNI_NODES, "", &name);
+        self.delete_now(&CSI_NODES, "", &name);
         let orphans = self.pods.values().filter(|pod| pod.node.as_ref() == Some(&name));
         let orphans: Vec<(String, String)> = orphans.map(|pod| (pod.namespace.clone(), pod.name.clone())).collect();
         orphans.iter().for_each(|(namespace, name)| self.delete_now(&PODS, namespace, name));

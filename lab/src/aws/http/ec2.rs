@@ -5,6 +5,7 @@ mod instance;
 mod network;
 mod show;
 mod subnet;
+mod types;
 
 use headroom_capacity::ids::{EniId, SubnetId};
 use headroom_capacity::time::Time;
@@ -24,7 +25,7 @@ pub(super) fn operation(name: &str) -> Option<Operation> {
         "CreateSubnetCidrReservation" => subnet::create_reservation,
         "CreateTags" => create_tags,
         "DeleteNetworkInterface" => eni::delete,
-        "DescribeInstanceTypes" => instance::describe_types,
+        "DescribeInstanceTypes" => types::describe,
         "DescribeInstances" => instance::describe,
         "DescribeNetworkInterfaces" => eni::describe,
         "DescribeSecurityGroups" => network::describe_security_groups,

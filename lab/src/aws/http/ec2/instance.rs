@@ -1,14 +1,11 @@
-//! Instances and instance types.
+//! Instances.
 
-use std::collections::BTreeMap;
-
-use headroom_capacity::instance::{Hypervisor, InstanceLimits, all};
 use headroom_capacity::time::Time;
 
 use super::show::{self, private_dns};
 use super::{Answer, instance_ids, subnet_id};
 use crate::aws::http::filter::{self, Values, one, tag_values};
-use crate::aws::http::page::{EC2, EC2_TYPES, page};
+use crate::aws::http::page::{EC2, page};
 use crate::aws::http::params::Params;
 use crate::aws::http::xml::{Map, Xml, items, tag_set};
 use crate::aws::{ApiError, Instance, InstanceState, Launch, Vpc, stamp};
@@ -140,71 +137,4 @@ pub(super) fn terminate(vpc: &mut Vpc, params: &Params, now: Time) -> Answer {
         changes.push(change.put("previousState", state(previous)));
     }
     Ok(Some(Map::new().put("instancesSet", items(changes))))
-}
-
-pub(super) fn describe_types(vpc: &mut Vpc, params: &Params, _: Time) -> Answer {
-    let wanted = params.list("InstanceType");
-    let known = |name: &&str| vpc.limits(name).is_none();
-    if let Some(unknown) = wanted.iter().find(|name| known(name)) {
-        let message = format!("The following supplied instance types do not exist: [{unknown}]");
-        return Err(ApiError::new("InvalidInstanceType", message));
-    }
-    let filters = filter::ec2(params)?;
-    let mut rows: BTreeMap<&str, &InstanceLimits> = all().collect();
-    rows.extend(vpc.config().limits.iter().map(|(name, limits)| (name.as_str(), limits)));
-    let mut found = Vec::new();
-    for (name, limits) in rows.into_iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)) {
-        if filter::matches(&filters, |key| type_value(name, limits, key))? {
-            found.push((name, limits));
-        }
-    }
-    let (types, next) = page(params, &EC2_TYPES, found, |(name, _)| (*name).to_owned())?;
-    let set = items(types.into_iter().map(|(name, limits)| show_type(name, limits)));
-    Ok(Some(Map::new().put("instanceTypeSet", set).maybe("nextToken", next)))
-}
-
-fn hypervisor(limits: &InstanceLimits) -> Option<&'static str> {
-    match limits.hypervisor {
-        Hypervisor::Nitro => Some("nitro"),
-        Hypervisor::Xen => Some("xen"),
-        Hypervisor::Unknown => None,
-    }
-}
-
-fn type_value(name: &str, limits: &InstanceLimits, key: &str) -> Values {
-    match key {
-        "instance-type" => one(name),
-        "bare-metal" => one(limits.bare_metal),
-        "hypervisor" => Some(hypervisor(limits).map(str::to_owned).into_iter().collect()),
-        "network-info.ipv4-addresses-per-interface" => one(limits.ipv4_per_eni),
-        "network-info.maximum-network-cards" => one(limits.network_cards),
-        _ => None,
-    }
-}
-
-/// `MaximumNetworkInterfaces` is the sum over all cards: taking it for what ipamd can use is a mistake that the lab must let people
-/// make. The tables know the default card only, so every card has as many here.
-fn show_type(name: &str, limits: &InstanceLimits) -> Map {
-    let card = |index| {
-        Map::new()
-            .text("networkCardIndex", index)
-            .text("networkPerformance", "Up to 10 Gigabit")
-            .text("maximumNetworkInterfaces", limits.enis)
-    };
-    let network = Map::new()
-        .text("networkPerformance", "Up to 10 Gigabit")
-        .text("maximumNetworkInterfaces", limits.enis.get() * limits.network_cards)
-        .text("maximumNetworkCards", limits.network_cards)
-        .text("defaultNetworkCardIndex", 0)
-        .text("ipv4AddressesPerInterface", limits.ipv4_per_eni)
-        .text("ipv6AddressesPerInterface", limits.ipv4_per_eni)
-        .text("ipv6Supported", true)
-        .text("enaSupport", if limits.supports_prefixes() { "required" } else { "supported" })
-        .put("networkCards", items((0..limits.network_cards).map(card)));
-    Map::new()
-        .text("instanceType", name)
-        .text("currentGeneration", true)
-        .text("bareMetal", limits.bare_metal)
-        .maybe("hypervisor", hypervisor(limits))
-        .put("networkInfo", network)
 }
