@@ -38,6 +38,8 @@ pub struct ClusterState {
     pub cooling: HashMap<Ipv4Addr, Time>,
     /// ENIConfig name -> subnet.
     pub eni_configs: BTreeMap<Arc<str>, Option<SubnetId>>,
+    /// EBS volumes that the CSI driver says a node can have for pods, by node; none where it has not said.
+    pub ebs_volumes: BTreeMap<Arc<str>, u32>,
     /// What controllers are told, from which no books are made.
     pub declared: Arc<Declarations>,
     /// Kinds of [`Kind::PRESENT`] whose first list is not complete.

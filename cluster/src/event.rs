@@ -33,6 +33,16 @@ pub enum Event {
     EniConfigApplied(EniConfig),
     /// An ENIConfig is gone, by name.
     EniConfigDeleted(Arc<str>),
+    /// A CSINode is there or changed.
+    CsiNodeApplied {
+        /// The node's name.
+        name: Arc<str>,
+        /// `allocatable.count` of driver `ebs.csi.aws.com`: the volumes that it can have attached for pods. `None` where the driver is
+        /// not on the node or sets no limit.
+        ebs_volumes: Option<u32>,
+    },
+    /// A CSINode is gone, by name.
+    CsiNodeDeleted(Arc<str>),
     /// aws-node's settings, and what ipamd makes of the values it does not accept.
     CniSettings {
         /// The effective settings.

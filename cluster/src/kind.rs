@@ -27,11 +27,13 @@ pub enum Kind {
     HorizontalPodAutoscaler,
     /// batch/v1 CronJob.
     CronJob,
+    /// storage.k8s.io/v1 CSINode.
+    CsiNode,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Node,
         Kind::Pod,
         Kind::CniNode,
@@ -44,6 +46,7 @@ impl Kind {
         Kind::DaemonSet,
         Kind::HorizontalPodAutoscaler,
         Kind::CronJob,
+        Kind::CsiNode,
     ];
     /// Those that bear on the addresses of pods that are there.
     pub const PRESENT: [Kind; 7] =
@@ -68,13 +71,20 @@ impl Kind {
             Kind::DaemonSet => "daemonset",
             Kind::HorizontalPodAutoscaler => "horizontalpodautoscaler",
             Kind::CronJob => "cronjob",
+            Kind::CsiNode => "csinode",
         }
     }
 
-    /// Whether a cluster need not serve the kind: it comes from a CRD, or is one of [`Kind::DECLARED`].
+    /// Whether a cluster need not serve the kind: it comes from a CRD, or [may be refused](Kind::may_be_refused).
     #[must_use]
     pub const fn is_optional(self) -> bool {
-        matches!(self, Kind::CniNode | Kind::EniConfig) || self.is_declared()
+        matches!(self, Kind::CniNode | Kind::EniConfig) || self.may_be_refused()
+    }
+
+    /// Whether all goes on without the permission to watch it.
+    #[must_use]
+    pub const fn may_be_refused(self) -> bool {
+        self.is_declared() || matches!(self, Kind::CsiNode)
     }
 
     /// Whether it is one of [`Kind::DECLARED`].
@@ -84,7 +94,7 @@ impl Kind {
             Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => true,
             Kind::HorizontalPodAutoscaler | Kind::CronJob => true,
             Kind::Node | Kind::Pod | Kind::CniNode | Kind::EniConfig => false,
-            Kind::AwsNode | Kind::SandboxEvent | Kind::AmazonVpcCni => false,
+            Kind::AwsNode | Kind::SandboxEvent | Kind::AmazonVpcCni | Kind::CsiNode => false,
         }
     }
 }

@@ -7,7 +7,7 @@
 //! ConfigMap kube-system/amazon-vpc-cni,│  cni    │──> Event ──> whoever keeps the state
 //! Events FailedCreatePodSandBox        │         │
 //! Deployment, StatefulSet, DaemonSet,  └declared ┘
-//! HorizontalPodAutoscaler, CronJob
+//! HorizontalPodAutoscaler, CronJob, CSINode
 //! ```
 //!
 //! This is the only crate that knows kube-rs. An object is cut down to the fields that decide about pod IPs as soon as it is
@@ -20,6 +20,7 @@
 //! |---|---|---|---|
 //! | list, watch | `nodes`, `pods`, `events` | cluster | [`watch`] |
 //! | list, watch | `cninodes.vpcresources.k8s.aws`, `eniconfigs.crd.k8s.amazonaws.com` | cluster | [`watch`] |
+//! | list, watch | `csinodes.storage.k8s.io` | cluster | [`watch`], which goes on without; unless [`watch_kinds`] leaves it out |
 //! | list, watch | `daemonsets.apps` | namespace `kube-system` | [`watch`] |
 //! | list, watch | `configmaps`, which may be limited to the name `amazon-vpc-cni` | namespace `kube-system` | [`watch`], unless [`watch_kinds`] leaves it out |
 //! | list, watch | `deployments.apps`, `statefulsets.apps`, `daemonsets.apps`, `horizontalpodautoscalers.autoscaling`, `cronjobs.batch` | cluster | [`watch`]; may be refused, see [`Kind::DECLARED`] |
@@ -36,6 +37,7 @@ mod cni;
 mod connect;
 mod declared;
 pub mod drain;
+mod csi;
 mod event;
 mod kind;
 mod lease;

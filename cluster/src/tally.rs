@@ -31,6 +31,8 @@ impl Tally {
             Event::CniNodeDeleted(_) => Tally::Event(Kind::CniNode, deleted),
             Event::EniConfigApplied(_) => Tally::Event(Kind::EniConfig, applied),
             Event::EniConfigDeleted(_) => Tally::Event(Kind::EniConfig, deleted),
+            Event::CsiNodeApplied { .. } => Tally::Event(Kind::CsiNode, applied),
+            Event::CsiNodeDeleted(_) => Tally::Event(Kind::CsiNode, deleted),
             Event::CniSettings { .. } => Tally::Event(Kind::AwsNode, applied),
             Event::ControllerSettings(_) => Tally::Event(Kind::AmazonVpcCni, applied),
             Event::SandboxFailed(_) => Tally::Event(Kind::SandboxEvent, applied),

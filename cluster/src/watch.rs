@@ -15,6 +15,7 @@ use k8s_openapi::api::apps::v1::{self as apps, DaemonSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::storage::v1::CSINode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ApiResource;
 use kube::runtime::utils::Backoff;
@@ -28,7 +29,7 @@ use crate::event::Event;
 use crate::kind::Kind;
 use crate::object::{Guard, Object, full_name};
 use crate::protobuf::{self, Part};
-use crate::{cni, declared, node, pod, sandbox};
+use crate::{cni, csi, declared, node, pod, sandbox};
 use failure::{chain, class, must_relist, status};
 use known::Known;
 
@@ -95,6 +96,10 @@ fn task(kind: Kind, client: Client, out: mpsc::Sender<Event>) -> BoxFuture<'stat
         Kind::SandboxEvent => {
             let reported = Api::<Guard<core::Event>>::all(client);
             task.run(json(reported, all.fields("reason=FailedCreatePodSandBox")), sandbox::applied, none).boxed()
+        }
+        Kind::CsiNode => {
+            let csi_nodes = Api::all_with(client, &ApiResource::erase::<CSINode>(&()));
+            task.run(json(csi_nodes, all), csi::applied, |name| Some(Event::CsiNodeDeleted(name))).boxed()
         }
         Kind::AmazonVpcCni => {
             let maps = Api::<Guard<core::ConfigMap>>::namespaced(client, "kube-system");
@@ -248,7 +253,7 @@ impl Task {
     /// Reports the failure and waits out the pause. A refusal that is allowed to last is logged the first time only: `again` says
     /// that it is not.
     async fn failed(&self, error: &watcher::Error, again: bool, backoff: &mut DefaultBackoff) -> Result<(), Closed> {
-        let refused = self.kind.is_declared() && status(error) == Some(403);
+        let refused = self.kind.may_be_refused() && status(error) == Some(403);
         let pause = if refused { ABSENT_RETRY } else { backoff.next().unwrap_or(ABSENT_RETRY) };
         let cause = chain(error);
         if !(refused && again) {

@@ -1,4 +1,5 @@
-//! The watches against an API server that misbehaves: an absent CRD, an object of the wrong shape, a log that was compacted.
+//! The watches against an API server that misbehaves: an absent CRD, a kind that may not be read, an object of the wrong shape, a log
+//! that was compacted.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -159,7 +160,7 @@ async fn survives_absent_kinds_odd_objects_and_a_compacted_log() {
     };
     assert!(tokio::time::timeout(Duration::from_secs(10), all).await.is_ok(), "{seen:#?}");
 
-    for kind in [Kind::CniNode, Kind::EniConfig, Kind::Deployment, Kind::DaemonSet, Kind::HorizontalPodAutoscaler] {
+    for kind in [Kind::CniNode, Kind::EniConfig, Kind::Deployment, Kind::DaemonSet, Kind::CsiNode] {
         assert!(seen.contains(&Event::Synced { kind, absent: true }), "{kind:?}");
     }
     assert!(seen.contains(&Event::Synced { kind: Kind::Node, absent: false }));

@@ -177,8 +177,12 @@ impl Index {
                 }
             }
             Event::SandboxFailed(failure) => self.sandbox_failed(&failure, now),
-            Event::ControllerSettings(_) | Event::Undecodable { .. } => {}
-            Event::DeclaredApplied(_) | Event::DeclaredDeleted { .. } => {}
+            Event::ControllerSettings(_)
+            | Event::DeclaredApplied(_)
+            | Event::DeclaredDeleted { .. }
+            | Event::CsiNodeApplied { .. }
+            | Event::CsiNodeDeleted(_)
+            | Event::Undecodable { .. } => {}
             Event::Synced { kind, .. } => {
                 self.synced.insert(kind);
             }

@@ -63,6 +63,12 @@ impl State {
                 self.cluster().eni_configs.remove(&name);
                 self.choose_eni_configs();
             }
+            Event::CsiNodeApplied { name, ebs_volumes: Some(volumes) } => {
+                self.cluster().ebs_volumes.insert(name, volumes);
+            }
+            Event::CsiNodeApplied { name, ebs_volumes: None } | Event::CsiNodeDeleted(name) => {
+                self.cluster().ebs_volumes.remove(&name);
+            }
             Event::CniSettings { settings, .. } => {
                 self.cluster().settings = Arc::from(settings);
                 self.choose_eni_configs();

@@ -237,6 +237,20 @@ fn a_node_has_its_instance_and_what_other_objects_say_of_it() {
 }
 
 #[test]
+fn the_ebs_driver_says_how_many_volumes_until_it_is_gone() {
+    let mut world = World::new();
+    let csi = |ebs_volumes| Event::CsiNodeApplied { name: "n1".into(), ebs_volumes };
+    let volumes = |world: &mut World| world.view().ebs_volumes.get("n1").copied();
+    world.apply(csi(Some(25)));
+    assert_eq!(volumes(&mut world), Some(25), "before its node is seen");
+    world.apply(csi(None));
+    assert_eq!(volumes(&mut world), None);
+    world.apply(csi(Some(24)));
+    world.apply(Event::CsiNodeDeleted("n1".into()));
+    assert!(world.view().ebs_volumes.is_empty());
+}
+
+#[test]
 fn custom_networking_names_each_nodes_subnet() {
     let mut world = World::new();
     let subnet = |world: &mut World, name: &str| world.view().nodes[name].eni_config_subnet.clone();

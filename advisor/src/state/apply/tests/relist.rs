@@ -64,12 +64,22 @@ fn an_event() -> impl Strategy<Value = Event> {
         8 => a_pod().prop_map(|pod| Event::PodApplied(Box::new(pod))),
         1 => a_cni_node().prop_map(Event::CniNodeApplied),
         1 => an_eni_config().prop_map(Event::EniConfigApplied),
+        1 => a_csi_node().prop_map(csi_node_applied),
         1 => a_setting(),
         1 => select(&NODES[..]).prop_map(|name| Event::NodeDeleted(name.into())),
         4 => select(&PODS[..]).prop_map(|(uid, _)| Event::PodDeleted(uid.into())),
         1 => select(&NODES[..]).prop_map(|name| Event::CniNodeDeleted(name.into())),
         1 => select(&CONFIGS[..]).prop_map(|name| Event::EniConfigDeleted(name.into())),
+        1 => select(&NODES[..]).prop_map(|name| Event::CsiNodeDeleted(name.into())),
     ]
+}
+
+fn a_csi_node() -> impl Strategy<Value = (&'static str, Option<u32>)> {
+    (select(&NODES[..]), proptest::option::of(0_u32..3))
+}
+
+fn csi_node_applied((name, ebs_volumes): (&'static str, Option<u32>)) -> Event {
+    Event::CsiNodeApplied { name: name.into(), ebs_volumes }
 }
 
 /// The API server's events last longer than any of this.
@@ -126,8 +136,12 @@ fn lists() -> impl Strategy<Value = Vec<Vec<Event>>> {
         Event::EniConfigApplied,
         |name| Event::EniConfigDeleted(name.into()),
     );
-    let kinds = (nodes, pods, cni_nodes, eni_configs, a_setting());
-    kinds.prop_map(|(nodes, pods, cni, eni, setting)| vec![nodes, pods, cni, eni, vec![setting]]).prop_shuffle()
+    let csi_nodes =
+        listed(NODES.to_vec(), a_csi_node(), |csi| csi.0, csi_node_applied, |name| Event::CsiNodeDeleted(name.into()));
+    let kinds = (nodes, pods, cni_nodes, eni_configs, csi_nodes, a_setting());
+    kinds
+        .prop_map(|(nodes, pods, cni, eni, csi, setting)| vec![nodes, pods, cni, eni, csi, vec![setting]])
+        .prop_shuffle()
 }
 
 /// Without what depends on when things were seen.
