@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result};
 use aws_credential_types::Credentials;
 use headroom_advisor::aws::{Connection, Observer};
 use headroom_advisor::config::Config;
-use headroom_advisor::inventory::{Eni, Inventory};
+use headroom_advisor::inventory::{Eni, Inventory, Offer};
+use headroom_capacity::binding::EbsLimit;
 use headroom_capacity::time::Time;
 use serde_json::{Value, json};
 
@@ -79,6 +80,26 @@ fn inventory(inventory: &Inventory) -> Value {
         "instances": instances.collect::<Vec<_>>(),
         "groups": groups.collect::<Vec<_>>(),
         "endpoints": endpoints.collect::<Vec<_>>(),
+        "offers": inventory.offers.iter().map(|(name, of)| offer(name, of)).collect::<Vec<_>>(),
+    })
+}
+
+fn offer(name: &str, offer: &Offer) -> Value {
+    let shape = offer.shape.map(|shape| {
+        let ebs = shape.ebs.map(|limit| match limit {
+            EbsLimit::Shared(most) => json!([most, "shared"]),
+            EbsLimit::Dedicated(most) => json!([most, "dedicated"]),
+        });
+        json!([shape.vcpus, shape.memory_mib, shape.architecture.label(), ebs])
+    });
+    json!({
+        "InstanceType": name,
+        "Limits": [offer.limits.enis.get(), offer.limits.ipv4_per_eni, offer.limits.network_cards],
+        "Shape": shape,
+        "Current": offer.current,
+        "Burstable": offer.burstable,
+        "LocalDisks": offer.local_disks,
+        "Accelerated": offer.accelerated,
     })
 }
 

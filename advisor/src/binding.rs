@@ -3,10 +3,12 @@
 //! ```text
 //! ClusterState ──> usage ──┬─> node ──> NodeBinding
 //! Ledger ──────────────────┤
-//! DescribeInstanceTypes ───┴─> suggest ──> GroupBinding
+//! DescribeInstanceTypes ───┴─> choice ──> suggest ──> rank ──> GroupBinding
 //! ```
 
+mod choice;
 mod node;
+mod rank;
 pub mod report;
 mod suggest;
 #[cfg(test)]
@@ -16,9 +18,10 @@ mod usage;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headroom_capacity::binding::{Fit, Limit, Mix, PerResource, Resource, Shape, TypeShape, Used, binds, room};
+use headroom_capacity::binding::{Fit, Limit, Mix, PerResource, Resource, Shape, Used, binds, room};
 use headroom_capacity::instance::InstanceLimits;
 
+use crate::inventory::Offer;
 use crate::ledger::Ledger;
 use crate::state::ClusterState;
 use node::Member;
@@ -26,15 +29,15 @@ use suggest::Candidates;
 use usage::Usage;
 
 /// Most types that are suggested to a group, beside those that it runs.
-const SUGGESTIONS: usize = 10;
+const SUGGESTIONS: usize = 5;
 
 /// What EC2 says of instance types.
 #[derive(Clone, Copy, Debug)]
 pub struct Types<'a> {
     /// Address limits of types that the built-in table does not know ([`crate::inventory::Inventory::types`]).
     pub limits: &'a BTreeMap<Arc<str>, InstanceLimits>,
-    /// The rest of `DescribeInstanceTypes`, where it was read: further types to suggest, and volumes of the ones in use.
-    pub shapes: &'a BTreeMap<Arc<str>, TypeShape>,
+    /// What EC2 says of every type ([`crate::inventory::Inventory::offers`]): further types to suggest, and volumes of the ones in use.
+    pub offers: &'a BTreeMap<Arc<str>, Offer>,
 }
 
 /// What binds first, of every node that takes pods and of every group.
@@ -83,9 +86,11 @@ pub struct GroupBinding {
     /// The pods that run on all of its nodes, those on the host's network left out: they are the nodes' own. Of a group that
     /// runs none, the cluster's.
     pub mix: Mix,
+    /// Those that run, 0 where the mix is the cluster's.
+    pub running: u64,
     /// What the pods on the host's network take of a node, on average, rounded up.
     pub base: Used,
-    /// Instance types for this mix, the best first, and among them those that it runs now.
+    /// Instance types for this mix, the best first, and among them those that it runs now. Prices do not count.
     pub suggestions: Vec<Suggestion>,
 }
 
@@ -96,27 +101,35 @@ pub struct Suggestion {
     pub instance_type: Arc<str>,
     /// The group runs it now.
     pub current: bool,
-    /// Its CPU and memory are computed from what EC2 says of the type, not seen on a node of this cluster.
+    /// Its CPU and memory are computed from what EC2 says of the type, not seen on a node of this cluster
+    /// ([`headroom_capacity::binding::TypeShape::allocatable`]).
     pub estimated: bool,
+    /// Its vCPUs, where EC2 has told.
+    pub vcpus: Option<u32>,
+    /// Its memory in MiB, likewise.
+    pub memory_mib: Option<u64>,
     /// max-pods of its nodes: the least that one of this cluster has, or EKS's default.
     pub max_pods: u32,
     /// A fresh node of it, filled with the mix.
     pub fit: Fit,
+    /// Further types with the same figures.
+    pub alike: Vec<Arc<str>>,
 }
 
 /// What binds first at the moment of `ledger` and `state`. The same arguments give the same answer.
 ///
 /// Nodes that are not Ready, cordoned, or run by Fargate do not count, but for the pods on them. Addresses are counted against
 /// the instance's limit, whatever the subnets still hold: that is [`crate::headroom::headroom`]'s answer. A group's pods are taken
-/// to come in the mix that runs now; pods without requests take neither CPU nor memory, as for kube-scheduler. Suggested are the
-/// types of the cluster's nodes and those in [`Types::shapes`], of an architecture that the group runs; whether pods select
-/// nodes by anything else, or need a GPU, is not looked at.
+/// to come in the mix that runs now; pods without requests take neither CPU nor memory, as for kube-scheduler. Suggested are, of the
+/// architectures that the group runs, types of the cluster's nodes, and of [`Types::offers`] those of the current generation or a family that
+/// the group runs, with half as many to four times as many vCPUs. Bare metal and types with accelerators are suggested where their family
+/// runs, and types whose CPU is burstable or that have local disks where such run. Whether pods select nodes by anything else is not looked at.
 #[must_use]
 pub fn binding(ledger: &Ledger, state: &ClusterState, types: &Types<'_>) -> Binding {
     let usage = Usage::of(state);
     let members: Vec<Member<'_>> =
         state.nodes.values().filter_map(|info| Member::new(info, ledger.nodes.get(&info.node.name)?, &usage)).collect();
-    let candidates = Candidates::of(&members, types, &state.settings);
+    let candidates = Candidates::of(&members, types, state);
     let mut cluster = Mix::default();
     let mut by_group: BTreeMap<Arc<str>, Vec<&Member<'_>>> = BTreeMap::new();
     for member in &members {
@@ -146,7 +159,8 @@ fn group(
 ) -> GroupBinding {
     let mut own = Mix::default();
     members.iter().for_each(|member| own.merge(&member.usage.mix));
-    let mut group = GroupBinding { mix: if own.pods() > 0 { own } else { *cluster }, ..GroupBinding::default() };
+    let mix = if own.pods() > 0 { own } else { *cluster };
+    let mut group = GroupBinding { mix, running: own.pods(), ..GroupBinding::default() };
     for member in members.iter().filter(|member| member.open) {
         let node = node(member, &group.mix, state, types);
         group.nodes += 1;
@@ -159,17 +173,12 @@ fn group(
     let most = group.by_resource.iter().map(|(_, nodes)| *nodes).max().filter(|nodes| *nodes > 0);
     group.resource = group.by_resource.iter().find(|(_, nodes)| Some(**nodes) == most).map(|(resource, _)| resource);
     group.base = base(members);
-    group.suggestions = candidates.suggest(members, &group.mix, &group.base);
-    let mut others = 0;
-    group.suggestions.retain(|suggestion| {
-        others += usize::from(!suggestion.current);
-        suggestion.current || others <= SUGGESTIONS
-    });
+    group.suggestions = candidates.suggest(members, types, &group.mix, &group.base, SUGGESTIONS);
     group
 }
 
 fn node(member: &Member<'_>, mix: &Mix, state: &ClusterState, types: &Types<'_>) -> NodeBinding {
-    let (shape, used) = (member.shape(&state.settings, types), member.usage.used());
+    let (shape, used) = (member.shape(state, types), member.usage.used());
     let room = room(&shape, &used, mix);
     NodeBinding {
         group: member.group.clone(),

@@ -87,11 +87,20 @@ pub struct Observe {
     /// The same for what seldom changes, that is CIDR reservations (one call for each subnet), VPC blocks and endpoints. 60 to
     /// 86400, default 600.
     pub topology_secs: u64,
+    /// The same for the instance types of the region: one call for 100 of 1,400. 3600 to 604800, default 86400.
+    pub offers_secs: u64,
 }
 
 impl Default for Observe {
     fn default() -> Observe {
-        Observe { subnets_secs: 30, enis_secs: 60, instances_secs: 60, groups_secs: 60, topology_secs: 600 }
+        Observe {
+            subnets_secs: 30,
+            enis_secs: 60,
+            instances_secs: 60,
+            groups_secs: 60,
+            topology_secs: 600,
+            offers_secs: 86_400,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use headroom_capacity::binding::TypeShape;
 use headroom_capacity::ids::{EniId, SubnetId};
 use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::subnet::{Cidr, ReservationKind};
@@ -232,6 +233,24 @@ pub struct Endpoint {
     pub enis: Vec<EniId>,
 }
 
+/// An instance type that the region offers (EC2 `DescribeInstanceTypes`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// What it can attach.
+    pub limits: InstanceLimits,
+    /// Its CPU, memory and volumes; `None` where EC2 does not tell them, and for Macs.
+    pub shape: Option<TypeShape>,
+    /// `currentGeneration`.
+    pub current: bool,
+    /// `burstablePerformanceSupported`: its CPU is a loan.
+    pub burstable: bool,
+    /// `instanceStorageSupported`: it has disks of its own.
+    pub local_disks: bool,
+    /// It has GPUs or other accelerators (`gpuInfo`, `neuronInfo`, `inferenceAcceleratorInfo`, `fpgaInfo`,
+    /// `mediaAcceleratorInfo`).
+    pub accelerated: bool,
+}
+
 /// All that AWS says, each part as of its own time.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
@@ -251,8 +270,10 @@ pub struct Inventory {
     pub groups: BTreeMap<Arc<str>, Group>,
     /// VPC endpoints of the VPC.
     pub endpoints: Vec<Endpoint>,
-    /// Limits of instance types that the built-in table does not know (`DescribeInstanceTypes`).
+    /// Limits of the instance types in use that the built-in table does not know.
     pub types: BTreeMap<Arc<str>, InstanceLimits>,
+    /// Every instance type of the region by name.
+    pub offers: Arc<BTreeMap<Arc<str>, Offer>>,
     /// When each part was read completely for the last time.
     pub read_at: ReadAt,
 }
@@ -270,6 +291,8 @@ pub struct ReadAt {
     pub groups: Option<Time>,
     /// Endpoints.
     pub endpoints: Option<Time>,
+    /// Instance types of the region.
+    pub offers: Option<Time>,
 }
 
 #[cfg(test)]

@@ -157,7 +157,14 @@ impl Stage {
 fn config() -> Config {
     Config {
         cluster_name: "prod".to_owned(),
-        observe: Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 30, topology_secs: 60 },
+        observe: Observe {
+            subnets_secs: 5,
+            enis_secs: 10,
+            instances_secs: 10,
+            groups_secs: 30,
+            topology_secs: 60,
+            ..Observe::default()
+        },
         cloudwatch: CloudWatch { enabled: true, cni_metrics_helper_names: true, ..CloudWatch::default() },
         leader_election: LeaderElection { enabled: false, ..LeaderElection::default() },
         ..Config::default()

@@ -25,9 +25,10 @@ pub struct Sizes {
     pub untagged_groups: u32,
     /// VPC endpoints.
     pub endpoints: u32,
-    /// Instance types in use that the built-in table does not know.
-    pub unknown_types: u32,
 }
+
+/// Instance types of a region, some more than `us-east-1` had in November 2026 (1,395).
+const OFFERS: u32 = 1_500;
 
 /// Calls a minute at most, once running; retries come on top, `aws.max_attempts - 1` a call at worst. The first round reads
 /// everything at once. To be held against [`Operation::quota`].
@@ -52,7 +53,7 @@ pub fn calls_per_minute(observe: &config::Observe, sizes: &Sizes) -> BTreeMap<Op
         (Operation::GetSubnetCidrReservations, Part::Topology, sizes.subnets),
         (Operation::DescribeVpcs, Part::Topology, 1),
         (Operation::DescribeVpcEndpoints, Part::Topology, pages(sizes.endpoints, PAGE)),
-        (Operation::DescribeInstanceTypes, Part::Topology, sizes.unknown_types.div_ceil(TYPES_PAGE)),
+        (Operation::DescribeInstanceTypes, Part::Offers, pages(OFFERS, TYPES_PAGE)),
     ];
     let rate = |(operation, part, calls): (Operation, Part, u32)| {
         let shortest = part.every(observe).as_secs_f64() * (1.0 - JITTER);
@@ -75,7 +76,6 @@ mod tests {
             groups: 60,
             untagged_groups: 0,
             endpoints: 20,
-            unknown_types: 3,
         };
         let calls = calls_per_minute(&config::Observe::default(), &sizes);
         assert!((calls[&Operation::DescribeNetworkInterfaces] - 30.0 / 0.9).abs() < 1e-9);

@@ -5,6 +5,7 @@ mod instance;
 #[cfg(test)]
 mod measure;
 mod network;
+mod offer;
 
 use std::sync::Arc;
 
@@ -14,9 +15,10 @@ use super::xml::{Malformed, Page, Xml};
 use crate::inventory::Tags;
 
 pub(super) use eni::enis;
-pub(super) use instance::{InstanceRow, instances, types};
+pub(super) use instance::{InstanceRow, instances};
 pub use network::SecurityGroup;
 pub(super) use network::{endpoints, reservations, security_groups, subnets, vpc_cidrs};
+pub(super) use offer::offers;
 
 type Listing<T> = Result<Page<T>, Malformed>;
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headroom_capacity::ids::{EniId, SubnetId};
-use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::subnet::Cidr;
 
 use super::api::Api;
@@ -12,7 +11,7 @@ use super::decode::{self, InstanceRow, SecurityGroup};
 use super::error::AwsError;
 use super::operation::Operation;
 use super::query::Form;
-use crate::inventory::{Endpoint, Eni, InstanceId, Reservation, Subnet};
+use crate::inventory::{Endpoint, Eni, InstanceId, Offer, Reservation, Subnet};
 
 /// Rows on a page, the most that EC2 gives (EC2 API reference, `MaxResults` of each operation).
 pub(super) const PAGE: u32 = 1000;
@@ -84,14 +83,19 @@ impl Api<'_> {
         Ok(rows)
     }
 
-    /// The limits of those of `names` that EC2 knows. By filter, as with instances.
-    pub(super) async fn types(&self, names: &[Arc<str>]) -> Result<Vec<(Arc<str>, InstanceLimits)>, AwsError> {
-        let mut types = Vec::new();
+    /// Every instance type that the region offers, earlier generations included: nodes of theirs still run.
+    pub(super) async fn offers(&self) -> Result<Vec<(Arc<str>, Offer)>, AwsError> {
+        self.listing(Form::new(Operation::DescribeInstanceTypes).with("MaxResults", TYPES_PAGE), decode::offers).await
+    }
+
+    /// Those of `names` that EC2 knows. By filter, as with instances.
+    pub(super) async fn offers_by_name(&self, names: &[Arc<str>]) -> Result<Vec<(Arc<str>, Offer)>, AwsError> {
+        let mut offers = Vec::new();
         for batch in names.chunks(BATCH) {
             let form = Form::new(Operation::DescribeInstanceTypes).with("MaxResults", TYPES_PAGE);
-            types.extend(self.listing(form.filter("instance-type", batch), decode::types).await?);
+            offers.extend(self.listing(form.filter("instance-type", batch), decode::offers).await?);
         }
-        Ok(types)
+        Ok(offers)
     }
 
     /// The VPC's IPv4 blocks. By ID, so that a wrong `aws.vpc_id` is an error and not an empty VPC.

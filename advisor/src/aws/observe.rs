@@ -4,6 +4,7 @@
 //! instances ──> VPC ──┬─> subnets ──> topology
 //!     │               └─> ENIs
 //!     └──> names of groups ──> groups ──> types that no table knows
+//! instance types of the region
 //! ```
 //! Each part is replaced as a whole, and one that cannot be read to its end stays as it was, with its old time.
 
@@ -151,7 +152,8 @@ impl Observer {
         let groups = read::maybe(due.contains(&Part::Groups).then_some(()), |()| {
             api.cluster_groups(&self.cluster, read::group_names(&former.instances))
         });
-        let ((subnets, topology), enis, groups) = futures::join!(subnets_and_topology, enis, groups);
+        let offers = read::maybe(due.contains(&Part::Offers).then_some(()), |()| api.offers());
+        let ((subnets, topology), enis, groups, offers) = futures::join!(subnets_and_topology, enis, groups, offers);
         reading.maybe_take(Part::Subnets, subnets, |next, subnets| {
             next.vpc = self.vpc.clone().filter(|_| !subnets.is_empty());
             next.subnets = subnets.into_iter().map(|subnet| (subnet.id.clone(), subnet)).collect();
@@ -171,9 +173,14 @@ impl Observer {
             next.reservations = topology.reservations;
             next.read_at.endpoints = Some(now);
         });
+        reading.maybe_take(Part::Offers, offers, |next, offers| {
+            read::learn(next, offers, true);
+            next.read_at.offers = Some(now);
+        });
     }
 
-    /// Types are asked about when they are first seen, and again with the topology where EC2 did not know them.
+    /// Types that came after the offers were read are asked about when they are first seen, and again with the topology where EC2 did
+    /// not know them.
     async fn read_types(&mut self, api: &Api<'_>, reading: &mut Reading) {
         if reading.read.contains(&Part::Topology) {
             self.asked.clear();
@@ -181,10 +188,11 @@ impl Observer {
         if !reading.read.iter().any(|part| matches!(part, Part::Instances | Part::Groups)) {
             return;
         }
+        read::learn(&mut reading.next, Vec::new(), false);
         let unknown: Vec<Arc<str>> = read::unknown_types(&reading.next).difference(&self.asked).cloned().collect();
-        match api.types(&unknown).await {
-            Ok(types) => {
-                reading.next.types.extend(types);
+        match api.offers_by_name(&unknown).await {
+            Ok(offers) => {
+                read::learn(&mut reading.next, offers, false);
                 self.asked.extend(unknown);
             }
             Err(error) => reading.failed.push(error),

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use headroom_capacity::binding::{Allocatable, Limit, Resource, Shape, shape};
+use headroom_capacity::binding::{Allocatable, Limit, Resource, Shape, TypeShape, shape};
 use headroom_capacity::budget::NodeKind;
-use headroom_capacity::settings::CniSettings;
 
 use super::Types;
 use super::usage::{OnNode, Usage};
 use crate::ledger::NodeAccount;
-use crate::state::NodeInfo;
+use crate::state::{ClusterState, NodeInfo};
 
 /// The NodePool of a node that Karpenter started.
 const NODE_POOL: &str = "karpenter.sh/nodepool";
@@ -48,16 +47,25 @@ impl<'a> Member<'a> {
         self.info.node.instance_type.as_ref()
     }
 
-    /// Label `kubernetes.io/arch`.
-    pub(super) fn architecture(&self) -> Option<&'a str> {
-        self.info.node.labels.get("kubernetes.io/arch").map(String::as_str)
+    /// Label `kubernetes.io/arch`, or what EC2 says of its type.
+    pub(super) fn architecture(&self, types: &Types<'_>) -> Option<&'a str> {
+        let described = || Some(self.described(types)?.architecture.label());
+        self.info.node.labels.get("kubernetes.io/arch").map(String::as_str).or_else(described)
     }
 
-    pub(super) fn shape(&self, settings: &CniSettings, types: &Types<'_>) -> Shape {
-        let node = &self.info.node;
-        let described = self.instance_type().and_then(|name| types.shapes.get(name)).and_then(|shape| shape.ebs);
-        let volumes = node.allocatable.volumes.or_else(|| Some(described?.for_pods(self.account.enis.get())));
-        let allocatable = Allocatable { volumes, ..node.allocatable };
+    fn described(&self, types: &Types<'_>) -> Option<TypeShape> {
+        types.offers.get(self.instance_type()?)?.shape
+    }
+
+    /// The volumes that it can have for pods, by those who count them: the EBS CSI driver, or kubelet before there was one.
+    pub(super) fn volumes(&self, state: &ClusterState) -> Option<u32> {
+        state.ebs_volumes.get(self.name).copied().or(self.info.node.allocatable.volumes)
+    }
+
+    pub(super) fn shape(&self, state: &ClusterState, types: &Types<'_>) -> Shape {
+        let (node, settings) = (&self.info.node, &state.settings);
+        let described = || Some(self.described(types)?.ebs?.for_pods(self.account.enis.get()));
+        let allocatable = Allocatable { volumes: self.volumes(state).or_else(described), ..node.allocatable };
         let mut shape = shape(&self.account.budget, settings, node.max_pods, &allocatable);
         // ipamd attaches nothing: what is there is all.
         if settings.provisioning_disabled && matches!(shape[Resource::Ip], Limit::Of(_)) {

@@ -1,21 +1,24 @@
 //! Instance types for a group.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use headroom_capacity::binding::{Allocatable, Fit, Mix, Setup, Used, fit, max_pods};
+use headroom_capacity::binding::{Allocatable, Mix, Setup, Used, fit, max_pods};
 use headroom_capacity::budget::{Budget, NodeKind};
 use headroom_capacity::instance::{self, InstanceLimits};
 use headroom_capacity::settings::CniSettings;
 
+use super::choice::Choice;
 use super::node::Member;
-use super::{Suggestion, Types};
+use super::{Suggestion, Types, rank};
+use crate::inventory::Offer;
+use crate::state::ClusterState;
 
 /// Types whose limits are known, and what is known of their nodes.
 #[derive(Debug)]
 pub(super) struct Candidates<'a> {
     settings: &'a CniSettings,
+    offers: &'a BTreeMap<Arc<str>, Offer>,
     types: BTreeMap<&'a Arc<str>, Candidate<'a>>,
 }
 
@@ -25,13 +28,18 @@ struct Candidate<'a> {
     max_pods: u32,
     allocatable: Allocatable,
     architecture: Option<&'a str>,
-    estimated: bool,
+    /// A node of the cluster is of this type.
+    seen: bool,
 }
 
 impl<'a> Candidates<'a> {
     /// Of the nodes of one type the least counts: they differ by their images' reservations.
-    pub(super) fn of(members: &[Member<'a>], types: &Types<'a>, settings: &'a CniSettings) -> Candidates<'a> {
-        let limits = |name: &str| instance::lookup(name).or_else(|| types.limits.get(name));
+    pub(super) fn of(members: &[Member<'a>], types: &Types<'a>, state: &'a ClusterState) -> Candidates<'a> {
+        let settings = &*state.settings;
+        let limits = |name: &str| {
+            let described = || types.limits.get(name).or_else(|| types.offers.get(name).map(|offer| &offer.limits));
+            instance::lookup(name).or_else(described)
+        };
         let mut all: BTreeMap<&Arc<str>, Candidate<'a>> = BTreeMap::new();
         for member in members {
             let node = &member.info.node;
@@ -44,13 +52,13 @@ impl<'a> Candidates<'a> {
             let seen = Candidate {
                 limits,
                 max_pods: node.max_pods,
-                allocatable: node.allocatable,
-                architecture: member.architecture(),
-                estimated: false,
+                allocatable: Allocatable { volumes: member.volumes(state), ..node.allocatable },
+                architecture: member.architecture(types),
+                seen: true,
             };
             all.entry(name).and_modify(|known| known.lower(&seen)).or_insert(seen);
         }
-        for (name, shape) in types.shapes {
+        for (name, shape) in types.offers.iter().filter_map(|(name, offer)| Some((name, offer.shape?))) {
             let Some(limits) = limits(name) else { continue };
             let most =
                 all.get(name).map_or_else(|| max_pods(limits, settings, Some(shape.vcpus)), |seen| seen.max_pods);
@@ -60,19 +68,28 @@ impl<'a> Candidates<'a> {
                 max_pods: most,
                 allocatable,
                 architecture: Some(shape.architecture.label()),
-                estimated: true,
+                seen: false,
             };
             let volumes = |seen: &mut Candidate<'_>| {
                 seen.allocatable.volumes = seen.allocatable.volumes.or(allocatable.volumes);
             };
             all.entry(name).and_modify(volumes).or_insert(described);
         }
-        Candidates { settings, types: all }
+        Candidates { settings, offers: types.offers, types: all }
     }
 
-    /// How each type would suit a group of these members, the best first.
-    pub(super) fn suggest(&self, members: &[&Member<'_>], mix: &Mix, base: &Used) -> Vec<Suggestion> {
-        let runs: BTreeSet<&Arc<str>> = members.iter().filter_map(|member| member.instance_type()).collect();
+    /// How each type would suit a group of these members: the best first, and `most` at most beside those that it runs.
+    pub(super) fn suggest(
+        &self,
+        members: &[&Member<'_>],
+        types: &Types<'_>,
+        mix: &Mix,
+        base: &Used,
+        most: usize,
+    ) -> Vec<Suggestion> {
+        if mix.pods() == 0 {
+            return Vec::new();
+        }
         // A group has one operating system, as it has one image.
         let windows = members.iter().any(|member| matches!(member.account.budget, Budget::Windows { .. }));
         let setup = Setup {
@@ -81,23 +98,27 @@ impl<'a> Candidates<'a> {
             windows_prefix_delegation: windows && members.iter().any(|member| member.account.prefixes.get() > 0),
             base,
         };
-        let speaks: Option<BTreeSet<&str>> = members.iter().map(|member| member.architecture()).collect();
-        let suits = |candidate: &Candidate<'_>| match (&speaks, candidate.architecture) {
-            (Some(group), Some(one)) => group.contains(one),
-            _ => true,
+        let runs: BTreeSet<&str> =
+            members.iter().filter_map(|member| member.instance_type()).map(|name| &**name).collect();
+        let choice = Choice::new(&runs, members.iter().map(|member| member.architecture(types)), self.offers);
+        let suits = |(name, candidate): &(&&Arc<str>, &Candidate<'_>)| {
+            let (name, offer): (&str, _) = (name, self.offers.get(**name));
+            runs.contains(name) || choice.allows(name, offer, candidate.architecture, candidate.seen)
         };
-        let fits = self.types.iter().filter(|(_, candidate)| mix.pods() > 0 && suits(candidate));
-        let mut all: Vec<Suggestion> = fits
-            .map(|(name, candidate)| Suggestion {
+        let fits = self.types.iter().filter(suits).map(|(name, candidate)| {
+            let shape = self.offers.get(*name).and_then(|offer| offer.shape);
+            Suggestion {
                 instance_type: Arc::clone(name),
-                current: runs.contains(name),
-                estimated: candidate.estimated,
+                current: runs.contains(&***name),
+                estimated: !candidate.seen,
+                vcpus: shape.map(|shape| shape.vcpus),
+                memory_mib: shape.map(|shape| shape.memory_mib),
                 max_pods: candidate.max_pods,
                 fit: fit(&setup, candidate.limits, candidate.max_pods, &candidate.allocatable, mix),
-            })
-            .collect();
-        all.sort_by(|a, b| better(&a.fit, &b.fit).then_with(|| a.instance_type.cmp(&b.instance_type)));
-        all
+                alike: Vec::new(),
+            }
+        });
+        rank::rank(fits.collect(), &choice, most)
     }
 }
 
@@ -114,16 +135,4 @@ impl Candidate<'_> {
 
 fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     a.into_iter().chain(b).min()
-}
-
-/// First what takes every pod of the mix at all; then what ends by what is paid for rather than by the VPC; then what leaves
-/// least CPU and memory over, to the percent; then what takes fewest addresses for each pod.
-fn better(a: &Fit, b: &Fit) -> Ordering {
-    let takes_all = |fit: &Fit| fit.holds_largest && fit.pods.is_some_and(|pods| pods > 0);
-    let percent = |fit: &Fit| fit.stranded().map_or(f64::INFINITY, |share| (share * 100.0).round());
-    let addresses = |fit: &Fit| fit.ips_per_pod().unwrap_or(f64::INFINITY);
-    (takes_all(b).cmp(&takes_all(a)))
-        .then_with(|| a.is_ip_bound().cmp(&b.is_ip_bound()))
-        .then_with(|| percent(a).total_cmp(&percent(b)))
-        .then_with(|| addresses(a).total_cmp(&addresses(b)))
 }

@@ -1,7 +1,8 @@
 //! Small clusters, computed by hand.
 
-use headroom_capacity::binding::{Allocatable, Architecture, EbsLimit, Requests};
+use headroom_capacity::binding::{Allocatable, Architecture, EbsLimit, Requests, TypeShape};
 use headroom_capacity::budget::{Budget, NodeKind};
+use headroom_capacity::instance::lookup;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::verdict::Demand;
 
@@ -17,7 +18,7 @@ struct Cluster {
     state: ClusterState,
     ledger: Ledger,
     limits: BTreeMap<Arc<str>, InstanceLimits>,
-    shapes: BTreeMap<Arc<str>, TypeShape>,
+    offers: BTreeMap<Arc<str>, Offer>,
 }
 
 impl Cluster {
@@ -26,7 +27,7 @@ impl Cluster {
         let accounts: Vec<_> = nodes.iter().map(|name| (*name, fixtures::node(&settings, 0))).collect();
         let ledger = fixtures::ledger(subnet(1000, 0), &accounts);
         let state = fixtures::state(nodes, &settings);
-        let mut cluster = Cluster { state, ledger, limits: BTreeMap::new(), shapes: BTreeMap::new() };
+        let mut cluster = Cluster { state, ledger, limits: BTreeMap::new(), offers: BTreeMap::new() };
         for name in nodes {
             cluster.node(name, "m5.large", 29, (1930, 7000));
             cluster.pods(name, 2, Demand::None, (60, 0, 0));
@@ -65,12 +66,24 @@ impl Cluster {
     }
 
     fn describe(&mut self, name: &str, vcpus: u32, gib: u64, architecture: Architecture) {
-        let shape = TypeShape { vcpus, memory_mib: gib * 1024, architecture, ebs: Some(EbsLimit::Shared(27)) };
-        self.shapes.insert(name.into(), shape);
+        let shape = Some(TypeShape { vcpus, memory_mib: gib * 1024, architecture, ebs: Some(EbsLimit::Shared(27)) });
+        let limits = *lookup(name).expect("a type of the table");
+        self.offers.insert(
+            name.into(),
+            Offer { limits, shape, current: true, burstable: false, local_disks: false, accelerated: false },
+        );
+    }
+
+    /// m5.large, which the nodes are, and others of both architectures.
+    fn describe_a_few(&mut self) {
+        self.describe("m5.large", 2, 8, Architecture::Amd64);
+        self.describe("c5.xlarge", 4, 8, Architecture::Amd64);
+        self.describe("r5.xlarge", 4, 32, Architecture::Amd64);
+        self.describe("m6g.large", 2, 8, Architecture::Arm64);
     }
 
     fn binding(&self) -> Binding {
-        binding(&self.ledger, &self.state, &Types { limits: &self.limits, shapes: &self.shapes })
+        binding(&self.ledger, &self.state, &Types { limits: &self.limits, offers: &self.offers })
     }
 }
 
@@ -110,21 +123,67 @@ fn addresses_bind_where_pods_are_small() {
 fn a_type_that_addresses_do_not_end_comes_first() {
     let mut cluster = Cluster::new(&["n1"]);
     cluster.pods("n1", 25, Demand::PodIp, (25, 128, 0));
-    cluster.describe("c5.xlarge", 4, 8, Architecture::Amd64);
-    cluster.describe("r5.xlarge", 4, 32, Architecture::Amd64);
-    cluster.describe("m6g.large", 2, 8, Architecture::Arm64);
+    cluster.describe_a_few();
     let workers = &cluster.binding().groups["workers"];
     // c5.xlarge: 8192 - 615 - 255 - 58 x 11 - 100 = 6584 MiB, 51 pods of 128 before its 56 addresses; the others end at theirs.
-    // No label says which machine language the group speaks.
-    assert_eq!(names(workers), ["c5.xlarge", "m6g.large", "m5.large", "r5.xlarge"]);
-    let c5 = &workers.suggestions[0];
+    assert_eq!(names(workers), ["c5.xlarge", "m5.large"], "r5.xlarge leaves more over");
+    let [c5, m5] = &workers.suggestions[..] else { panic!("{workers:?}") };
     assert_eq!((c5.fit.resource, c5.fit.pods, c5.max_pods), (Some(Resource::Memory), Some(51), 58));
     assert!(c5.estimated && !c5.current && c5.fit.is_complete());
-    assert_eq!(workers.suggestions[3].fit.pods, Some(56));
-    for info in cluster.state.nodes.values_mut() {
-        info.node.labels.insert("kubernetes.io/arch".to_owned(), "amd64".to_owned());
+    assert_eq!((c5.vcpus, c5.memory_mib), (Some(4), Some(8192)));
+    assert!(m5.current && !m5.estimated, "a node tells");
+    assert_eq!(m5.vcpus, Some(2));
+}
+
+#[test]
+fn the_machine_language_is_the_nodes() {
+    let mut cluster = Cluster::new(&["n1"]);
+    cluster.pods("n1", 25, Demand::PodIp, (25, 128, 0));
+    cluster.describe_a_few();
+    cluster.describe("c7g.large", 2, 4, Architecture::Arm64);
+    cluster.node("n1", "c6g.large", 29, (1930, 3000));
+    assert_eq!(names(&cluster.binding().groups["workers"]), ["c6g.large"], "nobody has told");
+    let labels = &mut cluster.state.nodes.get_mut("n1").unwrap().node.labels;
+    labels.insert("kubernetes.io/arch".to_owned(), "arm64".to_owned());
+    cluster.describe("c6g.large", 2, 4, Architecture::Arm64);
+    assert_eq!(names(&cluster.binding().groups["workers"]), ["c7g.large", "c6g.large"]);
+}
+
+#[test]
+fn of_many_types_a_handful_is_suggested_and_one_stands_for_its_likes() {
+    let mut cluster = Cluster::new(&["n1"]);
+    cluster.pods("n1", 10, Demand::PodIp, (100, 512, 0));
+    cluster.describe("m5.large", 2, 8, Architecture::Amd64);
+    // 13 pods on m5.large, 18 on the ones with 11 GiB: that is where both CPU and memory end.
+    for name in ["m6i.large", "m7i.large", "m5n.large", "m6a.large"] {
+        cluster.describe(name, 2, 11, Architecture::Amd64);
     }
-    assert_eq!(names(&cluster.binding().groups["workers"]), ["c5.xlarge", "m5.large", "r5.xlarge"]);
+    let others = [
+        ("m5a.large", 8),
+        ("m6in.large", 9),
+        ("m7a.large", 10),
+        ("m5zn.large", 12),
+        ("m5dn.large", 13),
+        ("c7i.large", 4),
+    ];
+    for (name, gib) in others.into_iter().chain([("r7i.large", 64)]) {
+        cluster.describe(name, 2, gib, Architecture::Amd64);
+    }
+    let workers = &cluster.binding().groups["workers"];
+    assert_eq!(
+        names(workers),
+        ["m7i.large", "m7a.large", "m5zn.large", "m6in.large", "m5dn.large", "m5.large"],
+        "the newest of those alike, five at most, and neither what takes half the pods nor what leaves more over"
+    );
+    let alike = &workers.suggestions[0].alike;
+    assert_eq!(alike.iter().map(|name| &**name).collect::<Vec<_>>(), ["m6a.large", "m6i.large", "m5n.large"]);
+    assert_eq!((workers.suggestions[0].fit.pods, workers.running), (Some(18), 10));
+    let report = report::Report::new(&crate::headroom::Headroom::default(), &cluster.binding());
+    let types = &report.groups["workers"].types;
+    assert!(types.iter().all(|kind| kind.nodes == kind.pods.map(|pods| 10_u64.div_ceil(pods))));
+    let idle = |kind: &report::Type| kind.idle_vcpus.unwrap() / kind.stranded_cpu.unwrap();
+    assert!(types.iter().all(|kind| idle(kind) > 1.9 && idle(kind) <= f64::from(kind.vcpus.unwrap())));
+    assert_eq!(cluster.binding(), cluster.binding());
 }
 
 #[test]
@@ -140,6 +199,11 @@ fn volumes_count_once_ec2_has_told_how_many() {
     // A full node has three.
     let fit = &cluster.binding().groups["workers"].suggestions[0].fit;
     assert_eq!((fit.shape[Resource::Volumes], fit.pods), (Limit::Of(24), Some(12)));
+    // The driver on the node knows better than either.
+    cluster.state.ebs_volumes.insert("n1".into(), 21);
+    let workers = cluster.binding();
+    assert_eq!((workers.nodes["n1"].shape[Resource::Volumes], workers.nodes["n1"].pods()), (Limit::Of(21), Some(5)));
+    assert_eq!(workers.groups["workers"].suggestions[0].fit.shape[Resource::Volumes], Limit::Of(21));
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) fn lengths(config: &Config) -> [(&'static str, &str, usize); 5] {
 }
 
 /// Path of the key, value, least and most allowed.
-pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 36] {
+pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 37] {
     let Config {
         aws, observe, in_flight, leaks, feed, history, forecast, scaling, cloudwatch, leader_election, ..
     } = config;
@@ -55,6 +55,7 @@ pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 36] {
         ("observe.instances_secs", observe.instances_secs, 10, 3600),
         ("observe.groups_secs", observe.groups_secs, 10, 3600),
         ("observe.topology_secs", observe.topology_secs, 60, 86_400),
+        ("observe.offers_secs", observe.offers_secs, 3600, 604_800),
         ("in_flight.deadline_secs", in_flight.deadline_secs, 60, 86_400),
         ("leaks.min_age_secs", leaks.min_age_secs, 300, 86_400),
         ("leaks.max_per_hour", u64::from(leaks.max_per_hour), 1, 1000),

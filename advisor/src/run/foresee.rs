@@ -1,6 +1,6 @@
 //! Remembers what the books say, and looks ahead from time to time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -94,7 +94,7 @@ fn look(
     cluster: Arc<ClusterState>,
     at_secs: u64,
 ) -> Result<Outlook, HistoryError> {
-    let types = Types { limits: &inventory.types, shapes: &BTreeMap::new() };
+    let types = Types { limits: &inventory.types, offers: &inventory.offers };
     let binding = binding(ledger, &cluster, &types);
     let mut outlook = Outlook { at: ledger.at, binding, ..Outlook::default() };
     let to_come = to_come(&cluster, ledger);

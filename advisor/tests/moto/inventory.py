@@ -108,6 +108,29 @@ def endpoint(row):
     }
 
 
+ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
+ACCELERATORS = ["GpuInfo", "NeuronInfo", "InferenceAcceleratorInfo", "FpgaInfo", "MediaAcceleratorInfo"]
+
+
+def offer(row):
+    network = row["NetworkInfo"]
+    cards = {card["NetworkCardIndex"]: card["MaximumNetworkInterfaces"] for card in network["NetworkCards"]}
+    spoken = [ARCHITECTURES[name] for name in row["ProcessorInfo"]["SupportedArchitectures"] if name in ARCHITECTURES]
+    ebs = [row["EbsInfo"]["MaximumEbsAttachments"], row["EbsInfo"]["AttachmentLimitType"]]
+    # As the EBS CSI driver counts them.
+    ebs = [39, "dedicated"] if row.get("Hypervisor") == "xen" else ebs
+    shape = [row["VCpuInfo"]["DefaultVCpus"], row["MemoryInfo"]["SizeInMiB"], spoken[0], ebs] if spoken else None
+    return {
+        "InstanceType": row["InstanceType"],
+        "Limits": [cards[network["DefaultNetworkCardIndex"]], network["Ipv4AddressesPerInterface"], len(cards)],
+        "Shape": shape,
+        "Current": row["CurrentGeneration"],
+        "Burstable": row["BurstablePerformanceSupported"],
+        "LocalDisks": row["InstanceStorageSupported"],
+        "Accelerated": any(name in row for name in ACCELERATORS),
+    }
+
+
 def seen_by_boto3(ec2, autoscaling, vpc):
     of_vpc = {"Filters": [{"Name": "vpc-id", "Values": [vpc]}]}
     blocks = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["CidrBlockAssociationSet"]
@@ -125,6 +148,7 @@ def seen_by_boto3(ec2, autoscaling, vpc):
         "instances": [instance(row) for row in instances if row["State"]["Name"] != "terminated"],
         "groups": [group(row) for row in pages(autoscaling, "describe_auto_scaling_groups", "AutoScalingGroups")],
         "endpoints": [endpoint(row) for row in pages(ec2, "describe_vpc_endpoints", "VpcEndpoints", **of_vpc)],
+        "offers": [offer(row) for row in pages(ec2, "describe_instance_types", "InstanceTypes")],
     }
 
 

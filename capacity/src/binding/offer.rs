@@ -1,6 +1,6 @@
 //! What a node, or a node of an instance type to come, offers beside addresses.
 
-use crate::instance::InstanceLimits;
+use crate::instance::{Hypervisor, InstanceLimits};
 use crate::settings::CniSettings;
 
 const MIB: u64 = 1 << 20;
@@ -18,7 +18,7 @@ pub struct Allocatable {
     /// `memory`, bytes.
     pub memory_bytes: Option<u64>,
     /// `attachable-volumes-aws-ebs`. Only old kubelets tell it, with the volume plugin that was in Kubernetes itself; the CSI
-    /// driver tells CSINode, which is not watched.
+    /// driver tells the node's CSINode.
     pub volumes: Option<u32>,
 }
 
@@ -52,6 +52,20 @@ pub enum EbsLimit {
 }
 
 impl EbsLimit {
+    /// As EC2 describes a type: `MaximumEbsAttachments` and `AttachmentLimitType`. `None` for another kind of limit.
+    ///
+    /// EC2 calls Xen's 39 or 40 shared, which is as many as its device names are: ENIs take none of them, and the driver counts 39 on
+    /// every type (aws-ebs-csi-driver `pkg/cloud/limits/volume_limits.go`, `GetVolumeLimits`).
+    #[must_use]
+    pub fn described(most: u32, kind: &str, hypervisor: Hypervisor) -> Option<EbsLimit> {
+        match kind {
+            _ if hypervisor == Hypervisor::Xen => Some(EbsLimit::Dedicated(39)),
+            "shared" => Some(EbsLimit::Shared(most)),
+            "dedicated" => Some(EbsLimit::Dedicated(most)),
+            _ => None,
+        }
+    }
+
     /// Volumes for pods on an instance with `enis` ENIs: without the root volume, and where places are shared without those of
     /// ENIs after the first, which EC2's figure leaves out already (aws-ebs-csi-driver `pkg/driver/node.go`, `getVolumesLimit`).
     #[must_use]

@@ -28,8 +28,14 @@ use crate::scheduler;
 /// How often the figures are looked at, in real time.
 const POLL: Duration = Duration::from_millis(250);
 /// Lab seconds from one reading of AWS to the next: a run lasts a few minutes of the lab's time.
-const OBSERVE: Observe =
-    Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 10, topology_secs: 60 };
+const OBSERVE: Observe = Observe {
+    subnets_secs: 5,
+    enis_secs: 10,
+    instances_secs: 10,
+    groups_secs: 10,
+    topology_secs: 60,
+    offers_secs: 86_400,
+};
 
 /// How a demo runs.
 #[derive(Clone, Debug)]

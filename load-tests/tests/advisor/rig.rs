@@ -104,7 +104,14 @@ pub(crate) fn config() -> Config {
     Config {
         cluster_name: "headroom-lab".to_owned(),
         aws: Aws { max_attempts: 1, attempt_timeout_ms: 1000, call_timeout_ms: 1000, ..Aws::default() },
-        observe: Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 10, topology_secs: 60 },
+        observe: Observe {
+            subnets_secs: 5,
+            enis_secs: 10,
+            instances_secs: 10,
+            groups_secs: 10,
+            topology_secs: 60,
+            ..Observe::default()
+        },
         cloudwatch: CloudWatch { enabled: true, period_secs: PERIOD.as_secs(), ..CloudWatch::default() },
         leader_election: LeaderElection { lease_secs: 5, ..LeaderElection::default() },
         ..Config::default()

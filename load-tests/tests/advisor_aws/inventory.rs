@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use headroom_advisor::aws::{Api, Deletion, ErrorClass, Operation, Part};
 use headroom_advisor::inventory::{self, InstanceId, Inventory};
-use headroom_capacity::instance::LimitSource;
+use headroom_capacity::binding::{Architecture, EbsLimit, TypeShape};
+use headroom_capacity::instance::{self, LimitSource};
 use headroom_capacity::time::Time;
 use headroom_lab::aws::{self, FaultKind, NewEni, Tags, Vpc};
 use headroom_lab::scenario::{BUNDLED, Scenario};
@@ -36,6 +37,7 @@ fn assert_complete(inventory: &Inventory, vpc: &Vpc, now: Time) {
     let read_at = inventory.read_at;
     let all = [read_at.subnets, read_at.enis, read_at.instances, read_at.groups, read_at.endpoints];
     assert_eq!(all, [Some(now); 5]);
+    assert!(read_at.offers.is_some());
 }
 
 #[tokio::test]
@@ -56,6 +58,15 @@ async fn every_bundled_scenario_is_seen_as_it_is() {
             assert_eq!(Some(limits.enis), lab.vpc().limits(asked).map(|limits| limits.enis), "{name}");
         }
         assert_eq!(round.inventory.types.is_empty(), *name != "r1-unknown-type", "{name}");
+        let offers = &round.inventory.offers;
+        assert_eq!(offers.len(), instance::all().len() + round.inventory.types.len(), "{name}");
+        let m7i = offers["m7i.large"];
+        let ebs = Some(EbsLimit::Dedicated(32));
+        let shape = TypeShape { vcpus: 2, memory_mib: 8192, architecture: Architecture::Amd64, ebs };
+        assert_eq!((m7i.shape, m7i.current, m7i.burstable, m7i.accelerated), (Some(shape), true, false, false));
+        assert!(!offers["m5.large"].current && offers["t3.large"].burstable, "{name}");
+        let pages = u32::try_from(offers.len()).unwrap().div_ceil(100);
+        assert_eq!(round.counts()[&Operation::DescribeInstanceTypes], pages, "no type is asked for by name");
     }
 }
 
@@ -68,7 +79,10 @@ async fn short_pages_are_followed_to_the_end() {
         lab.vpc().create_eni(NewEni::in_subnet(subnet.clone()), now).unwrap();
     }
     let endpoint = lab.vpc().create_endpoint("autoscaling", &[subnet], now).unwrap();
-    lab.fault(None, FaultKind::ShortPages, 1);
+    // Not of the region's instance types: 1,400 of them, five at a time, are more than the quota grants at once.
+    for listing in ["Subnets", "NetworkInterfaces", "Instances", "VpcEndpoints"] {
+        lab.fault(Some(&format!("Describe{listing}")), FaultKind::ShortPages, 1);
+    }
     let round = lab.round(&mut lab.observer(&config()).await).await;
     assert_complete(&round.inventory, &lab.vpc(), now);
     assert_eq!(round.counts()[&Operation::DescribeNetworkInterfaces], 23_u32.div_ceil(5));

@@ -4,6 +4,7 @@
 
 mod backfill;
 mod growth;
+mod suggested;
 mod upper;
 
 use std::net::SocketAddr;
@@ -44,7 +45,14 @@ fn subnet(lab: &Lab) -> String {
 fn config() -> Config {
     Config {
         cluster_name: "headroom-lab".to_owned(),
-        observe: Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 10, topology_secs: 60 },
+        observe: Observe {
+            subnets_secs: 5,
+            enis_secs: 10,
+            instances_secs: 10,
+            groups_secs: 10,
+            topology_secs: 60,
+            ..Observe::default()
+        },
         ..Config::default()
     }
 }

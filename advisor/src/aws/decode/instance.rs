@@ -1,13 +1,10 @@
-//! `DescribeInstances` and `DescribeInstanceTypes`.
+//! `DescribeInstances`.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use headroom_capacity::budget::DescribedType;
-use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::time::Time;
 
-use super::{Listing, date, each_tag, flag, name, need};
+use super::{Listing, date, each_tag, name, need};
 use crate::aws::xml::{Malformed, Page, Xml};
 use crate::inventory::{Instance, InstanceId, InstanceState};
 
@@ -97,75 +94,8 @@ fn launch_time(xml: &mut Xml<'_>) -> Result<Time, Malformed> {
     date(&text).ok_or_else(|| Malformed::Value { name: "launchTime", text: text.into_owned() })
 }
 
-/// Reads a page of types. One whose limits EC2 does not tell is left out.
-pub(in crate::aws) fn types(body: &[u8]) -> Listing<(Arc<str>, InstanceLimits)> {
-    Xml::page(body, "instanceTypeSet", instance_type)
-}
-
-fn instance_type(xml: &mut Xml<'_>) -> Result<Option<(Arc<str>, InstanceLimits)>, Malformed> {
-    let (mut type_name, mut hypervisor, mut bare_metal) = (None, Cow::Borrowed(""), false);
-    let mut network = Network::default();
-    xml.each(|xml, element| {
-        match element {
-            "instanceType" => type_name = Some(name(xml)?),
-            "hypervisor" => hypervisor = xml.text()?,
-            "bareMetal" => bare_metal = flag(xml, "bareMetal")?,
-            "networkInfo" => network = network_info(xml)?,
-            _ => xml.skip()?,
-        }
-        Ok(())
-    })?;
-    let Network { default_card, cards, ipv4_per_eni } = &network;
-    let described = DescribedType {
-        default_card: *default_card,
-        cards,
-        ipv4_per_eni: *ipv4_per_eni,
-        hypervisor: &hypervisor,
-        bare_metal,
-    };
-    let type_name = need(type_name, "instanceType")?;
-    Ok(InstanceLimits::described(&described).map(|limits| (type_name, limits)))
-}
-
-#[derive(Default)]
-struct Network {
-    default_card: u32,
-    cards: Vec<(u32, u32)>,
-    ipv4_per_eni: u32,
-}
-
-fn network_info(xml: &mut Xml<'_>) -> Result<Network, Malformed> {
-    let mut network = Network::default();
-    xml.each(|xml, element| {
-        match element {
-            "defaultNetworkCardIndex" => network.default_card = xml.value("defaultNetworkCardIndex")?,
-            "ipv4AddressesPerInterface" => network.ipv4_per_eni = xml.value("ipv4AddressesPerInterface")?,
-            "networkCards" => network.cards = xml.list(card)?,
-            _ => xml.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(network)
-}
-
-fn card(xml: &mut Xml<'_>) -> Result<(u32, u32), Malformed> {
-    let (mut index, mut enis) = (None, None);
-    xml.each(|xml, element| {
-        match element {
-            "networkCardIndex" => index = Some(xml.value("networkCardIndex")?),
-            "maximumNetworkInterfaces" => enis = Some(xml.value("maximumNetworkInterfaces")?),
-            _ => xml.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok((need(index, "networkCardIndex")?, need(enis, "maximumNetworkInterfaces")?))
-}
-
 #[cfg(test)]
 mod tests {
-    use headroom_capacity::instance::Hypervisor;
-    use headroom_capacity::units::Enis;
-
     use super::*;
 
     #[test]
@@ -197,21 +127,5 @@ mod tests {
         assert!(!rows[1].instance.of_cluster && rows.len() == 2);
         let other = instances(body.as_bytes(), "kubernetes.io/cluster/b").unwrap().rows;
         assert!(!other[0].instance.of_cluster);
-    }
-
-    #[test]
-    fn a_type_counts_its_default_card_only() {
-        let body =
-            "<R><instanceTypeSet><item><instanceType>x9.metal</instanceType><bareMetal>true</bareMetal><networkInfo>
-            <maximumNetworkInterfaces>30</maximumNetworkInterfaces><defaultNetworkCardIndex>1</defaultNetworkCardIndex>
-            <ipv4AddressesPerInterface>50</ipv4AddressesPerInterface><networkCards>
-            <item><networkCardIndex>0</networkCardIndex><maximumNetworkInterfaces>8</maximumNetworkInterfaces></item>
-            <item><networkCardIndex>1</networkCardIndex><maximumNetworkInterfaces>15</maximumNetworkInterfaces></item>
-            </networkCards></networkInfo></item>
-            <item><instanceType>odd</instanceType><networkInfo/></item></instanceTypeSet></R>";
-        let [(name, limits)] = &types(body.as_bytes()).unwrap().rows[..] else { panic!("one type has limits") };
-        assert_eq!(&**name, "x9.metal");
-        assert_eq!((limits.enis, limits.ipv4_per_eni, limits.network_cards), (Enis(15), 50, 2));
-        assert_eq!((limits.hypervisor, limits.bare_metal), (Hypervisor::Unknown, true));
     }
 }

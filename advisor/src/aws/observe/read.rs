@@ -10,7 +10,7 @@ use headroom_capacity::subnet::Cidr;
 use crate::aws::api::Api;
 use crate::aws::decode::InstanceRow;
 use crate::aws::error::AwsError;
-use crate::inventory::{Endpoint, Group, Instance, InstanceId, Inventory, Reservation};
+use crate::inventory::{Endpoint, Group, Instance, InstanceId, Inventory, Offer, Reservation};
 
 /// What seldom changes.
 pub(super) struct Topology {
@@ -90,6 +90,20 @@ pub(super) fn unknown_types(inventory: &Inventory) -> BTreeSet<Arc<str>> {
     instances.chain(members).filter(unknown).cloned().collect()
 }
 
+/// Takes in what EC2 said of some types by name, or of all of them.
+pub(super) fn learn(inventory: &mut Inventory, told: Vec<(Arc<str>, Offer)>, all: bool) {
+    let offers = Arc::make_mut(&mut inventory.offers);
+    if all {
+        offers.clear();
+    }
+    offers.extend(told);
+    for name in unknown_types(inventory) {
+        if let Some(offer) = inventory.offers.get(&name) {
+            inventory.types.insert(name, offer.limits);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use headroom_capacity::time::Time;
@@ -132,5 +146,24 @@ mod tests {
             ..Inventory::default()
         };
         assert_eq!(unknown_types(&inventory), BTreeSet::from(["zz9.large".into()]));
+    }
+
+    #[test]
+    fn what_ec2_says_of_a_type_in_use_is_known_of_it() {
+        let limits = *lookup("c5.large").expect("every table has it");
+        let offer =
+            Offer { limits, shape: None, current: true, burstable: false, local_disks: false, accelerated: false };
+        let offers = |names: &[&str]| names.iter().map(|name| (Arc::from(*name), offer)).collect::<Vec<_>>();
+        let used = row("i-1", "zz9.large", None).instance;
+        let mut inventory = Inventory { instances: [(used.id.clone(), used)].into(), ..Inventory::default() };
+        learn(&mut inventory, offers(&["c5.large", "zz8.large"]), true);
+        assert!(inventory.types.is_empty() && inventory.offers.len() == 2);
+        learn(&mut inventory, offers(&["zz9.large"]), false);
+        assert_eq!(
+            (inventory.types.keys().map(|name| &**name).collect::<Vec<_>>(), inventory.offers.len()),
+            (vec!["zz9.large"], 3)
+        );
+        learn(&mut inventory, offers(&["c5.large"]), true);
+        assert_eq!((inventory.types.len(), inventory.offers.len()), (1, 1), "what is in use stays known");
     }
 }

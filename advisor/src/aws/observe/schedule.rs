@@ -20,11 +20,13 @@ pub enum Part {
     Groups,
     /// CIDR reservations, VPC blocks and VPC endpoints.
     Topology,
+    /// Instance types that the region offers.
+    Offers,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Part; 5] = [Part::Subnets, Part::Enis, Part::Instances, Part::Groups, Part::Topology];
+    pub const ALL: [Part; 6] = [Part::Subnets, Part::Enis, Part::Instances, Part::Groups, Part::Topology, Part::Offers];
 
     /// The metric label.
     #[must_use]
@@ -35,6 +37,7 @@ impl Part {
             Part::Instances => "instances",
             Part::Groups => "groups",
             Part::Topology => "topology",
+            Part::Offers => "offers",
         }
     }
 
@@ -47,6 +50,7 @@ impl Part {
             Part::Instances => observe.instances_secs,
             Part::Groups => observe.groups_secs,
             Part::Topology => observe.topology_secs,
+            Part::Offers => observe.offers_secs,
         })
     }
 
@@ -59,6 +63,7 @@ impl Part {
             Part::Instances => read_at.instances,
             Part::Groups => read_at.groups,
             Part::Topology => read_at.endpoints,
+            Part::Offers => read_at.offers,
         }
     }
 

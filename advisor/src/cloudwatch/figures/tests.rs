@@ -79,7 +79,7 @@ fn sample() -> Sample {
     let at = Some(Time::from_secs(9_990));
     let inventory = Inventory {
         groups: groups.into_iter().map(|group| (Arc::clone(&group.name), group)).collect(),
-        read_at: ReadAt { subnets: at, enis: at, instances: at, groups: Some(NOW), endpoints: None },
+        read_at: ReadAt { subnets: at, enis: at, instances: at, groups: Some(NOW), endpoints: None, offers: None },
         ..Inventory::default()
     };
     Sample { ledger, state, inventory }

@@ -28,6 +28,7 @@ pub fn pages(size: Size, operation: &str) -> Option<Vec<Bytes>> {
         "DescribeInstances" => listing(operation, "reservationSet", size.nodes, |xml, n| instance(xml, size, n)),
         "DescribeVpcs" => listing(operation, "vpcSet", 1, |xml, _| vpc(xml)),
         "DescribeVpcEndpoints" => listing(operation, "vpcEndpointSet", 0, none),
+        "DescribeInstanceTypes" => listing(operation, "instanceTypeSet", 0, none),
         "GetSubnetCidrReservations" => listing(operation, "subnetIpv4CidrReservationSet", 0, none),
         "DescribeAutoScalingGroups" => vec![groups(size)],
         _ => return None,
