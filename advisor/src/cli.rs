@@ -142,6 +142,9 @@ fn check_config(path: Option<&Path>, sizes: estimate::Sizes) -> anyhow::Result<(
     }
     let config = Config::load(path)?;
     print!("{}{}", config.to_yaml()?, estimate::Comment { config: &config, sizes });
+    for warning in config.warnings() {
+        println!("#\n# Warning: {warning}.");
+    }
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub struct Config {
     pub forecast: Forecast,
     /// What is done to Auto Scaling groups.
     pub scaling: Scaling,
+    /// Answers to Cluster Autoscaler.
+    pub expander: Expander,
     /// Metrics in CloudWatch.
     pub cloudwatch: CloudWatch,
     /// Which of several advisors publishes and acts.
@@ -210,6 +212,37 @@ pub struct Forecast {
 impl Default for Forecast {
     fn default() -> Forecast {
         Forecast { period_secs: 300 }
+    }
+}
+
+/// Answers to Cluster Autoscaler, which asks with `--expander=grpc` which group to grow. It speaks TLS only, so that `tls` must be set, and
+/// has no certificate of its own, so that `tls.client_ca_file` must not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Expander {
+    /// Whether it is served. Default false.
+    pub enabled: bool,
+    /// Cluster Autoscaler's version, such as `1.34`. From 1.32 on an answer without any group means that no node is added; before, all
+    /// groups go on, so that the one with most room is named instead. Default null: that of its pods, where they can be seen; else no
+    /// answer is empty.
+    pub cluster_autoscaler_version: Option<String>,
+    /// Addresses that must stay free in each subnet. 1 to 4096, default 16.
+    pub spare_ips: u32,
+    /// How much less room a group may be left with than the best one, in percent, to be named beside it. 1 to 100, default 50.
+    pub tolerance_percent: u32,
+    /// Seconds for which what was promised is not promised again, unless the nodes are seen sooner. 10 to 3600, default 300.
+    pub hold_secs: u64,
+}
+
+impl Default for Expander {
+    fn default() -> Expander {
+        Expander {
+            enabled: false,
+            cluster_autoscaler_version: None,
+            spare_ips: 16,
+            tolerance_percent: 50,
+            hold_secs: 300,
+        }
     }
 }
 

@@ -4,18 +4,21 @@
 //! EC2, Auto Scaling ──aws──> Inventory ─┐              ┌─> feed ──> extenders
 //!                                       ├─> ledger ────┼─> metrics ──> Prometheus
 //! cluster events ──state──> ClusterState┘  in_flight   └─> cloudwatch ──> spool ──> CloudWatch
-//!                                          leaks    └─> history ──> outlook ──> when subnets run out
+//!                                          leaks    ├─> history ──> outlook ──> when subnets run out
+//!                                                   └─> expander <──> Cluster Autoscaler
 //! ```
 //!
-//! Decisions (`state`, `ledger`, `in_flight`, `leaks`, `outlook`, the figures of `metrics` and `cloudwatch`) are plain values and functions: time
+//! Decisions (`state`, `ledger`, `in_flight`, `leaks`, `outlook`, `expander`, the figures of `metrics` and `cloudwatch`) are plain values and functions: time
 //! comes in as an argument and nothing waits. The shells (`aws`, `feed`, `run`) hold all the waiting.
 
+pub mod autoscaler;
 pub mod aws;
 pub mod binding;
 pub mod cli;
 pub mod cloudwatch;
 pub mod config;
 pub mod drain;
+pub mod expander;
 pub mod feed;
 pub mod headroom;
 pub mod history;

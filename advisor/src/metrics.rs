@@ -2,6 +2,7 @@
 //! subnet, a zone or a group come from the latest ledger and go with it.
 
 mod books;
+pub mod expander;
 mod label;
 mod outlook;
 mod plan;
@@ -72,6 +73,8 @@ pub struct Metrics {
     points_dropped: Family<Labels<1>, Counter>,
     points_spooled: Gauge<i64, AtomicI64>,
     ipamd_scrapes: Family<Labels<1>, Counter>,
+    /// Answers to Cluster Autoscaler.
+    pub expander: expander::Expander,
     outlook: Arc<outlook::Latest>,
     plans: plan::Plans,
     forecast_seconds: Histogram,
@@ -120,6 +123,7 @@ impl Metrics {
             points_dropped: Family::default(),
             points_spooled: Gauge::default(),
             ipamd_scrapes: Family::default(),
+            expander: expander::Expander::default(),
             outlook: Arc::default(),
             plans: plan::Plans::new(),
             forecast_seconds: Histogram::new(exponential_buckets(10e-3, 2.0, 15)),
@@ -166,6 +170,7 @@ impl Metrics {
         to.register("cloudwatch_spool_errors", spool, self.spool_errors.clone());
         let scrapes = "Times that an ipamd was to be read for the CNI Metrics Helper's names by how that ended";
         to.register("ipamd_scrapes", scrapes, self.ipamd_scrapes.clone());
+        self.expander.register(to);
         let seconds = "Time of one look ahead over all subnets";
         to.register_with_unit("forecast_duration", seconds, Unit::Seconds, self.forecast_seconds.clone());
         to.register("history_series", "Series in the history", self.history_series.clone());

@@ -1,9 +1,11 @@
 //! Wiring: watches, loops and listeners, in one process or in a test.
 
+mod autoscaler;
 mod backfill;
 mod books;
 mod clock;
 mod core;
+mod expand;
 mod foresee;
 mod journal;
 mod observe;
@@ -116,6 +118,9 @@ where
 {
     let Options { config, kubeconfig, context, grpc_listen, admin_listen, clock, aws } = options;
     let client = headroom_cluster::connect(kubeconfig.as_deref(), context.as_deref()).await?;
+    for warning in config.warnings() {
+        tracing::warn!(warning);
+    }
     let certificates = config.tls.clone().map(Certificates::load).transpose()?;
     let aws = match aws {
         Some(connection) => connection,
@@ -141,6 +146,7 @@ where
     let observer = Observer::new(aws.clone(), &core.config, fastrand::Rng::new());
     tasks.watch("observe", observe::observe(Arc::clone(&core), observer));
     tasks.watch("books", books::keep(Arc::clone(&core), publisher.clone()));
+    tasks.watch("Cluster Autoscaler", autoscaler::look(Arc::clone(&core), client.clone()));
     tasks.watch("forecast", foresee::look_ahead(Arc::clone(&core), aws.sdk.clone()));
     if core.config.scaling.mode != Mode::Observe {
         let means = Means::new(&core, &client, &aws, &identity);
@@ -194,8 +200,12 @@ fn publisher(core: &Core, aws: &Connection) -> Result<Option<Arc<Publisher>>, Sp
 async fn serve_grpc(tasks: &mut Supervisor, core: &Arc<Core>, listener: TcpListener, acceptor: Option<Acceptor>) {
     let ready = core.ready.subscribe();
     let descriptors = &[headroom_proto::FILE_DESCRIPTOR_SET];
-    let (router, health) = grpc::standard(&[Feed::SERVICE, serve::SERVICE], descriptors, ready, tasks.stopped()).await;
-    let router = router.merge(core.feed.router(tasks.stopping())).merge(serve::grpc(core));
+    let services = &[Feed::SERVICE, serve::SERVICE, expand::SERVICE];
+    let (router, health) = grpc::standard(services, descriptors, ready, tasks.stopped()).await;
+    let mut router = router.merge(core.feed.router(tasks.stopping())).merge(serve::grpc(core));
+    if core.config.expander.enabled {
+        router = router.merge(expand::grpc(core));
+    }
     tasks.serve("gRPC health", health);
     let served = listen::serve(listener, core.metrics.served.by(GRPC), acceptor, router, tasks.stopped());
     tasks.serve("gRPC listener", served);

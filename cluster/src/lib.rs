@@ -24,6 +24,7 @@
 //! | list, watch | `daemonsets.apps` | namespace `kube-system` | [`watch`] |
 //! | list, watch | `configmaps`, which may be limited to the name `amazon-vpc-cni` | namespace `kube-system` | [`watch`], unless [`watch_kinds`] leaves it out |
 //! | list, watch | `deployments.apps`, `statefulsets.apps`, `daemonsets.apps`, `horizontalpodautoscalers.autoscaling`, `cronjobs.batch` | cluster | [`watch`]; may be refused, see [`Kind::DECLARED`] |
+//! | list | `pods` | cluster | [`autoscaler_pods`] |
 //! | patch | `pods` | cluster | [`request_retry`] |
 //! | get | `pods/proxy` | namespace `kube-system` | [`pod_metrics`], only with the advisor's `cni_metrics_helper_names` |
 //! | get, create, update | `leases.coordination.k8s.io` | the Lease's namespace | [`elect`] |
@@ -33,6 +34,7 @@
 //! | get, create, patch | `configmaps` | the Lease's namespace | [`Note`], only where the advisor acts |
 //! | create, patch | `events.events.k8s.io` | cluster | [`Reports`], unless the advisor only observes |
 
+mod autoscaler;
 mod cni;
 mod connect;
 mod declared;
@@ -56,6 +58,7 @@ mod tally;
 mod tenant;
 mod watch;
 
+pub use autoscaler::{AutoscalerPod, autoscaler_pods};
 pub use connect::{Client, ConnectError, connect};
 pub use declared::{Autoscaler, CronJob, Declared, Surge, Workload};
 pub use event::{CniNode, EniConfig, ErrorClass, Event, Node, Pod, SandboxFailure, Taint};

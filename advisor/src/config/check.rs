@@ -2,7 +2,8 @@
 
 use headroom_shell::config::{ConfigError, ConfigFile, within};
 
-use super::Config;
+use super::{Config, Expander};
+use crate::autoscaler::Version;
 
 impl ConfigFile for Config {
     const BINARY: &'static str = "headroom-advisor";
@@ -20,7 +21,26 @@ impl ConfigFile for Config {
         if self.cloudwatch.namespace.starts_with("AWS/") {
             return Err(refused("cloudwatch.namespace", "begins with 'AWS/', which only AWS may use; choose another"));
         }
+        let Expander { enabled, cluster_autoscaler_version: version, .. } = &self.expander;
+        if let Some(version) = version.as_deref().filter(|version| Version::parse(version).is_none()) {
+            let problem = format!("'{version}' is not a version such as 1.34");
+            return Err(refused("expander.cluster_autoscaler_version", &problem));
+        }
+        if *enabled && self.tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some()) {
+            let problem = "must be null with expander.enabled: Cluster Autoscaler has no certificate of its own";
+            return Err(refused("tls.client_ca_file", problem));
+        }
         within(ranges(self))
+    }
+}
+
+impl Config {
+    /// What will not work although it may be so: sentences.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let plain = self.expander.enabled && self.tls.is_none();
+        let warning = "expander.enabled without tls: Cluster Autoscaler speaks TLS only, and will go on as if nobody answered; set tls";
+        plain.then_some(warning).into_iter().collect()
     }
 }
 
@@ -40,9 +60,9 @@ pub(super) fn lengths(config: &Config) -> [(&'static str, &str, usize); 5] {
 }
 
 /// Path of the key, value, least and most allowed.
-pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 37] {
+pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 40] {
     let Config {
-        aws, observe, in_flight, leaks, feed, history, forecast, scaling, cloudwatch, leader_election, ..
+        aws, observe, in_flight, leaks, feed, history, forecast, scaling, expander, cloudwatch, leader_election, ..
     } = config;
     let (out, scale_in, stuck) = (&scaling.scale_out, &scaling.scale_in, &scaling.stuck_pods);
     [
@@ -80,6 +100,9 @@ pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 37] {
         ("scaling.scale_in.drain_secs", scale_in.drain_secs, 30, 7200),
         ("scaling.stuck_pods.grace_secs", stuck.grace_secs, 30, 3600),
         ("scaling.stuck_pods.max_per_minute", u64::from(stuck.max_per_minute), 1, 100),
+        ("expander.spare_ips", u64::from(expander.spare_ips), 1, 4096),
+        ("expander.tolerance_percent", u64::from(expander.tolerance_percent), 1, 100),
+        ("expander.hold_secs", expander.hold_secs, 10, 3600),
         ("cloudwatch.period_secs", cloudwatch.period_secs, 60, 3600),
         ("cloudwatch.spool_max_points", cloudwatch.spool_max_points, 1000, 10_000_000),
         ("leader_election.lease_secs", leader_election.lease_secs, 5, 300),

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use headroom_capacity::budget::{Budget, Ipv4Budget, NodeFacts, NodeKind, budget};
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::instance::InstanceLimits;
+use headroom_capacity::settings::CniSettings;
 use headroom_capacity::units::{Enis, Ips, Prefixes};
 
-use super::{Pool, add, of_pool, primary_to_come};
+use super::{Pool, add, of_pool};
 use crate::inventory::{Group, InstanceId, Member};
 use crate::ledger::{InFlight, Known};
 
 /// A label that names the node's zone, which is known before the node is.
-const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+pub(crate) const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 /// CNI `pkg/eniconfig`, the name that is taken where no label or annotation gives one.
 const DEFAULT_ENI_CONFIG: &str = "default";
 
@@ -50,12 +51,12 @@ pub(crate) fn to_come(group: &Group, is_shown: impl Fn(&InstanceId) -> bool) -> 
 }
 
 /// Whether a member in this state counts against the desired capacity (Auto Scaling user guide, "Lifecycle of an instance").
-fn counts(lifecycle: &str) -> bool {
+pub(crate) fn counts(lifecycle: &str) -> bool {
     !["Terminat", "Detach", "Warmed", "Standby"].iter().any(|gone| lifecycle.starts_with(gone))
 }
 
 /// One instance's with nothing on it: that of the largest type that the group's members have, one address where none is known.
-fn footprint(known: &Known<'_>, group: &Group, subnet: &SubnetId) -> Vec<InFlight> {
+pub(crate) fn footprint(known: &Known<'_>, group: &Group, subnet: &SubnetId) -> Vec<InFlight> {
     of_node_to_come(known, group, subnet, 0)
 }
 
@@ -95,18 +96,37 @@ fn of_type(known: &Known<'_>, limits: &InstanceLimits, subnet: &SubnetId) -> Opt
 
 /// What the pool of a new node attaches, its primary address not among it.
 fn of_new_pool(known: &Known<'_>, budget: &Ipv4Budget, subnet: &SubnetId, pods: u32) -> Vec<InFlight> {
-    let primary = primary_to_come(known, Some(subnet), budget);
+    let settings = known.settings();
     let new_eni = known.new_eni_subnets(Some(subnet), eni_config_to_come(known, Some(subnet)));
+    let excluded = settings.subnet_discovery && known.is_excluded(subnet);
+    of_new_node(settings, budget, &NewNode { subnet, excluded, new_eni: new_eni.first() }, pods)
+}
+
+/// Where an instance that does not exist yet gets its addresses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewNode<'a> {
+    /// Of its primary ENI.
+    pub(crate) subnet: &'a SubnetId,
+    /// That gives no addresses to pods.
+    pub(crate) excluded: bool,
+    /// Of its further ENIs.
+    pub(crate) new_eni: Option<&'a SubnetId>,
+}
+
+/// What the pool of a node attaches from its start until `pods` pods have an address, the node's own not among it.
+pub(crate) fn of_new_node(settings: &CniSettings, budget: &Ipv4Budget, node: &NewNode<'_>, pods: u32) -> Vec<InFlight> {
+    let primary_gives = !settings.custom_networking && !node.excluded;
+    let primary = primary_gives.then(|| (node.subnet.clone(), budget.slots_per_eni));
     of_pool(&Pool {
-        settings: known.settings(),
+        settings,
         budget,
         attached: Ips::ZERO,
         available: Ips::ZERO,
         pods,
         waiting: 0,
-        pod_enis: Enis(u32::from(primary.is_some())),
+        pod_enis: Enis(u32::from(primary_gives)),
         free_slots: &BTreeMap::from_iter(primary),
-        new_eni: new_eni.first(),
+        new_eni: node.new_eni,
         overdue: false,
     })
 }

@@ -10,10 +10,11 @@ use super::core::Core;
 use super::turns::Turns;
 use crate::cloudwatch::figures::{Observed, max_age};
 use crate::cloudwatch::{self, Publisher, cni_helper};
+use crate::expander::{Rooms, rooms};
 use crate::feed;
 use crate::headroom::{Headroom, headroom};
 use crate::inventory::Inventory;
-use crate::ledger::{self, Ledger, Policy};
+use crate::ledger::{self, Known, Ledger, Policy};
 use crate::state::ClusterState;
 
 /// Pods come and go between two readings of AWS.
@@ -27,6 +28,7 @@ struct Books {
     headroom: Arc<Headroom>,
     cluster: Arc<ClusterState>,
     inventory: Arc<Inventory>,
+    rooms: Option<Rooms>,
 }
 
 /// Keeps the books, for ever. `publisher` takes the figures for CloudWatch.
@@ -55,15 +57,15 @@ pub(super) async fn keep(core: Arc<Core>, publisher: Option<Arc<Publisher>>) {
             continue;
         }
         let work = {
-            let policy = Arc::clone(&policy);
-            move || make(cluster, inventory, &policy, now)
+            let (core, policy) = (Arc::clone(&core), Arc::clone(&policy));
+            move || make(&core, cluster, inventory, &policy, now)
         };
         // Up to half a second of work on a large cluster.
-        let Ok(books) = spawn_blocking(work).await else {
+        let Ok(mut books) = spawn_blocking(work).await else {
             tracing::error!("the books could not be made; the former ones stay");
             continue;
         };
-        tell(&core, &books);
+        tell(&core, &mut books);
         if let Some(publisher) = &publisher
             && turns.take(core.term(), now, period)
         {
@@ -81,16 +83,23 @@ pub(super) fn policy(core: &Core) -> Policy {
     }
 }
 
-fn make(cluster: Arc<ClusterState>, inventory: Arc<Inventory>, policy: &Policy, now: Time) -> Books {
+fn make(core: &Core, cluster: Arc<ClusterState>, inventory: Arc<Inventory>, policy: &Policy, now: Time) -> Books {
     let ledger = Arc::new(ledger::build(&inventory, &cluster, policy, now));
     let headroom = Arc::new(headroom(&ledger, &cluster, now));
-    Books { ledger, headroom, cluster, inventory }
+    let rooms = core.config.expander.enabled.then(|| {
+        let known = Known::new(&inventory, &cluster, policy, now);
+        rooms(&known, &ledger, core.outlook.load().as_deref(), Core::read_at(&inventory).unwrap_or_default())
+    });
+    Books { ledger, headroom, cluster, inventory, rooms }
 }
 
-fn tell(core: &Core, books: &Books) {
+fn tell(core: &Core, books: &mut Books) {
     core.metrics.published(Arc::clone(&books.ledger), Arc::clone(&books.headroom), &books.inventory.read_at);
     if let Some(read_at) = books.inventory.read_at.enis {
         core.feed.publish(feed::view(&books.ledger, &books.inventory.types), read_at);
+    }
+    if let Some(rooms) = books.rooms.take() {
+        core.rooms.store(Some(Arc::new(rooms)));
     }
     core.headroom.store(Some(Arc::clone(&books.headroom)));
     core.ledger.store(Some(Arc::clone(&books.ledger)));

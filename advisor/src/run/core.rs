@@ -12,8 +12,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
 use super::scrape::Ipamd;
+use crate::autoscaler::AutoscalerSeen;
 use crate::aws::Part;
 use crate::config::Config;
+use crate::expander::{Held, Rooms};
 use crate::feed::Feed;
 use crate::headroom::Headroom;
 use crate::history::History;
@@ -49,6 +51,12 @@ pub(super) struct Core {
     pub(super) plan: ArcSwapOption<ScalingPlan>,
     /// Whether a scale-in that was begun may go on.
     pub(super) gate: ArcSwap<Gate>,
+    /// What the groups can take by the latest books; only with `expander.enabled`.
+    pub(super) rooms: ArcSwapOption<Rooms>,
+    /// What was promised to Cluster Autoscaler. Held for one answer, never across an await.
+    pub(super) held: Mutex<Held>,
+    /// What was seen of Cluster Autoscaler; `None` before the first look.
+    pub(super) autoscaler: ArcSwapOption<AutoscalerSeen>,
     /// What the ipamds told and is not published yet.
     pub(super) ipamd: Ipamd,
     /// Whether there were books once.
@@ -86,6 +94,9 @@ impl Core {
             outlook: ArcSwapOption::empty(),
             plan: ArcSwapOption::empty(),
             gate: ArcSwap::from_pointee(Gate { at: Time::ZERO, may: Err(Refusal::StaleBooks.into()) }),
+            rooms: ArcSwapOption::empty(),
+            held: Mutex::default(),
+            autoscaler: ArcSwapOption::empty(),
             ipamd: Ipamd::default(),
             ready: watch::Sender::new(false),
             leadership,
@@ -116,8 +127,8 @@ impl Core {
     }
 
     /// Whether Cluster Autoscaler runs; `None` where nobody knows.
-    pub(super) fn autoscaler(&self) -> Option<bool> {
-        None
+    pub(super) fn autoscaler_runs(&self) -> Option<bool> {
+        self.autoscaler.load_full().map(|seen| seen.present)
     }
 
     /// When the part was read that the books need and that was read longest ago; `None` while one never was.

@@ -174,7 +174,7 @@ impl Planner {
                     max_age: max_age(&core.config.observe),
                     ahead: &ahead,
                     reach: &reach,
-                    autoscaler: core.autoscaler(),
+                    autoscaler: core.autoscaler_runs(),
                     journal: &journal,
                     findings: &none,
                     busy: busy.as_deref(),
