@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // No transport: servers and clients bring their own connections.
     tonic_prost_build::configure()
         .build_transport(false)
-        // Parts of the request as it came: 100 MiB are not copied.
-        .bytes(".grpcplugin.Option")
+        // Parts of the message as it came: 100 MiB are not copied.
+        .bytes(".grpcplugin.BestOptionsRequest.options")
         .compile_fds(descriptors)?;
     Ok(())
 }

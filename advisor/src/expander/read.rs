@@ -1,14 +1,18 @@
 //! From a request to what counts of it. What cannot be read is not known; nothing here fails.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use headroom_capacity::budget::NodeKind;
-use headroom_proto::grpcplugin::{BestOptionsRequest, Option as AskedOption};
+use headroom_proto::grpcplugin::BestOptionsRequest;
 use prost::Message;
 
 use super::wire::{Fields, Malformed, Value};
 
+/// Fields of `expander.proto`'s Option.
+const OPTION_GROUP: u64 = 1;
+const OPTION_NODES: u64 = 2;
+const OPTION_POD: u64 = 4;
+const OPTION_POD_BYTES: u64 = 5;
 /// `Pod.metadata`, `ObjectMeta.uid`, `Pod.spec` and `PodSpec.hostNetwork` in k8s.io/api `core/v1/generated.proto` and apimachinery
 /// `meta/v1/generated.proto`.
 const POD_METADATA: u64 = 1;
@@ -36,7 +40,7 @@ pub struct Asked {
 pub struct Pods {
     /// Those that need an address: all but those on the host's network.
     pub with_ip: u32,
-    /// Those whose bytes are no pod. They count as needing an address.
+    /// Those whose bytes are no pod, which count as needing an address, and one more where the list breaks off.
     pub unread: u32,
     /// Who they are, by a hash of their UID; those that have none are left out.
     pub keys: Vec<u64>,
@@ -82,36 +86,55 @@ impl Template {
 #[must_use]
 pub fn read(request: &BestOptionsRequest) -> Vec<Asked> {
     let mut seen = HashSet::new();
-    let asked = request.options.iter().map(|option| {
-        let AskedOption { node_group_id: group, node_count, .. } = option;
-        let node = request.node_bytes_map.get(group).or_else(|| request.node_map.get(group));
-        Asked {
-            group: group.clone(),
-            nodes: u32::try_from(*node_count).unwrap_or_default().max(1),
-            pods: pods(option),
-            template: node.and_then(|node| Template::of(node)),
-            again: !seen.insert(group),
+    let asked = request.options.iter().map(|bytes| {
+        let mut asked = Asked { nodes: 1, ..Asked::default() };
+        if option(bytes, &mut asked) == Err(Malformed) {
+            asked.pods.unread += 1;
         }
+        let node = request.node_bytes_map.get(&asked.group).or_else(|| request.node_map.get(&asked.group));
+        asked.template = node.and_then(|node| Template::of(node));
+        asked.again = !seen.insert(asked.group.clone());
+        asked
     });
     asked.collect()
 }
 
-fn pods(option: &AskedOption) -> Pods {
-    let sent = if option.pod_bytes.is_empty() { &option.pod } else { &option.pod_bytes };
-    let mut pods = Pods { keys: Vec::with_capacity(sent.len()), ..Pods::default() };
-    for bytes in sent {
+/// Reads an encoded Option, as far as it can be.
+fn option(bytes: &[u8], into: &mut Asked) -> Result<(), Malformed> {
+    let mut fields = Fields::of(bytes);
+    let mut newer = false;
+    while let Some((number, value)) = fields.next()? {
+        match (number, value) {
+            (OPTION_GROUP, Value::Bytes(id)) => into.group = String::from_utf8_lossy(id).into_owned(),
+            // A negative one is larger than any.
+            (OPTION_NODES, Value::Varint(nodes)) => into.nodes = u32::try_from(nodes).unwrap_or_default().max(1),
+            // Kubernetes writes fields in the order of their numbers.
+            (OPTION_POD, Value::Bytes(bytes)) if !newer => into.pods.add(bytes),
+            (OPTION_POD_BYTES, Value::Bytes(bytes)) => {
+                if !newer {
+                    (newer, into.pods) = (true, Pods::default());
+                }
+                into.pods.add(bytes);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Pods {
+    fn add(&mut self, bytes: &[u8]) {
         match pod(bytes) {
             Ok(Pod { host_network, key }) => {
-                pods.with_ip += u32::from(!host_network);
-                pods.keys.extend(key);
+                self.with_ip += u32::from(!host_network);
+                self.keys.extend(key);
             }
             Err(Malformed) => {
-                pods.with_ip += 1;
-                pods.unread += 1;
+                self.with_ip += 1;
+                self.unread += 1;
             }
         }
     }
-    pods
 }
 
 struct Pod {
@@ -141,10 +164,13 @@ fn pod(bytes: &[u8]) -> Result<Pod, Malformed> {
     Ok(pod)
 }
 
+/// A UID is random already; its bytes need only be told apart.
 fn key(uid: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    uid.hash(&mut hasher);
-    hasher.finish()
+    uid.chunks(8).fold(0, |key: u64, chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        (key.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
 }
 
 #[derive(Message)]

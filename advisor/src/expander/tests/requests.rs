@@ -73,17 +73,21 @@ fn node() -> Vec<u8> {
     Node { metadata: Some(metadata), status: Some(Status { allocatable: pods.into() }) }.encode_to_vec()
 }
 
-/// Two groups with three pods each, in the fields of Cluster Autoscaler before 1.34.2, from then on, or both.
-fn request(old: bool, new: bool) -> BestOptionsRequest {
-    let pods = [pod("a", None), pod("b", Some(false)), pod("c", Some(true))];
-    let if_so = |yes: bool| if yes { pods.iter().cloned().map(Into::into).collect() } else { Vec::new() };
-    let group = |name: &str| Group {
+fn option(name: &str, pods: &[Vec<u8>], old: bool, new: bool) -> Group {
+    let if_so = |yes: bool| if yes { pods.to_vec() } else { Vec::new() };
+    Group {
         node_group_id: name.to_owned(),
         node_count: 2,
         debug: "for people".to_owned(),
         pod: if_so(old),
         pod_bytes: if_so(new),
-    };
+    }
+}
+
+/// Two groups with three pods each, in the fields of Cluster Autoscaler before 1.34.2, from then on, or both.
+fn request(old: bool, new: bool) -> BestOptionsRequest {
+    let pods = [pod("a", None), pod("b", Some(false)), pod("c", Some(true))];
+    let group = |name: &str| option(name, &pods, old, new).encode_to_vec().into();
     let nodes = HashMap::from([("one".to_owned(), node())]);
     BestOptionsRequest {
         options: vec![group("one"), group("two")],
@@ -109,8 +113,7 @@ fn every_version_says_the_same() {
 #[test]
 fn a_group_that_is_named_again_and_a_count_that_is_none() {
     let mut request = request(false, true);
-    request.options[1].node_group_id = "one".to_owned();
-    request.options[1].node_count = -3;
+    request.options[1] = Group { node_count: -3, ..option("one", &[], true, true) }.encode_to_vec().into();
     let asked = read(&request);
     assert_eq!((asked[0].again, asked[1].again, asked[1].nodes), (false, true, 1));
 }
@@ -118,10 +121,13 @@ fn a_group_that_is_named_again_and_a_count_that_is_none() {
 #[test]
 fn what_is_no_pod_or_node_is_not_known() {
     let mut request = request(false, true);
-    request.options[0].pod_bytes[2] = vec![0x0a, 0x7f].into();
+    let pods = [pod("a", None), pod("b", None), vec![0x0a, 0x7f]];
+    request.options[0] = option("one", &pods, false, true).encode_to_vec().into();
+    request.options[1] = request.options[0].slice(..request.options[0].len() - 1);
     request.node_bytes_map.insert("one".to_owned(), vec![0xff]);
     let asked = read(&request);
     assert_eq!((asked[0].pods.with_ip, asked[0].pods.unread), (3, 1), "it may need an address");
+    assert_eq!((asked[1].group.as_str(), asked[1].pods.with_ip, asked[1].pods.unread), ("one", 2, 1), "cut off");
     assert_eq!(asked[0].template, None);
     assert_eq!(read(&BestOptionsRequest::default()), []);
 }
@@ -130,9 +136,10 @@ proptest! {
     #[test]
     fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let mut request = request(true, false);
-        request.options[0].pod.push(bytes.clone().into());
+        request.options[0] = option("one", &[bytes.clone()], true, false).encode_to_vec().into();
+        request.options.push(bytes.clone().into());
         request.node_map.insert("two".to_owned(), bytes.clone());
-        prop_assert_eq!(read(&request).len(), 2);
+        prop_assert_eq!(read(&request).len(), 3);
         if let Ok(request) = BestOptionsRequest::decode(&*bytes) {
             prop_assert_eq!(read(&request).len(), request.options.len());
         }
@@ -146,7 +153,7 @@ proptest! {
         bytes[at] = to;
         bytes.truncate(cut);
         let mut request = request(false, true);
-        request.options[0].pod_bytes = vec![bytes.into()];
+        request.options[0] = option("one", &[bytes], false, true).encode_to_vec().into();
         let pods = &read(&request)[0].pods;
         prop_assert!(pods.with_ip <= 1 && pods.unread <= pods.with_ip && pods.keys.len() <= 1);
     }
