@@ -28,8 +28,10 @@ async fn every_version_is_read_and_a_group_without_addresses_left_out() {
         assert_eq!(best(version, &twice, true).await, ["eks-roomy"], "{version:?}: twice");
         assert_eq!(best(version, &both, false).await, ["eks-roomy"], "{version:?}: no template");
         assert_eq!(best(version, &[], true).await, [""; 0], "{version:?}: nothing asked");
-        let large =
-            [Ask { padding: 6000, ..ask("eks-empty", 200, 0..2000) }, Ask { padding: 6000, ..ask("eks-roomy", 1, 0..9) }];
+        let large = [
+            Ask { padding: 6000, ..ask("eks-empty", 200, 0..2000) },
+            Ask { padding: 6000, ..ask("eks-roomy", 1, 0..9) },
+        ];
         assert_eq!(best(version, &large, true).await, ["eks-roomy"], "{version:?}: 12 MB and more");
     }
     let outcome = |outcome: &str| format!("expander_answers_total{{outcome=\"{outcome}\"}}");

@@ -59,7 +59,7 @@ pub(crate) fn ask(group: &'static str, nodes: i32, pods: std::ops::Range<u32>) -
 pub(crate) fn request(version: Version, asks: &[Ask], templates: bool) -> BestOptionsRequest {
     let (old, new) = version.fills();
     let option = |ask: &Ask| {
-        let pods: Vec<Bytes> = ask.pods.clone().map(|uid| pod(uid, ask.padding)).collect();
+        let pods: Vec<Vec<u8>> = ask.pods.clone().map(|uid| pod(uid, ask.padding)).collect();
         Group {
             node_group_id: ask.group.to_owned(),
             node_count: ask.nodes,
@@ -67,6 +67,8 @@ pub(crate) fn request(version: Version, asks: &[Ask], templates: bool) -> BestOp
             pod: if old { pods.clone() } else { Vec::new() },
             pod_bytes: if new { pods } else { Vec::new() },
         }
+        .encode_to_vec()
+        .into()
     };
     let nodes: HashMap<String, Vec<u8>> =
         if templates { asks.iter().map(|ask| (ask.group.to_owned(), node())).collect() } else { HashMap::new() };
@@ -161,12 +163,12 @@ struct Quantity {
     string: String,
 }
 
-fn pod(uid: u32, padding: usize) -> Bytes {
+fn pod(uid: u32, padding: usize) -> Vec<u8> {
     let annotations = BTreeMap::from([("padding".to_owned(), "x".repeat(padding))]);
     let metadata =
         Metadata { name: format!("web-{uid}"), uid: format!("uid-{uid}"), annotations, ..Metadata::default() };
     let spec = PodSpec { restart_policy: "Always".to_owned(), host_network: Some(false) };
-    Object { metadata: Some(metadata), spec: Some(spec), status: None }.encode_to_vec().into()
+    Object { metadata: Some(metadata), spec: Some(spec), status: None }.encode_to_vec()
 }
 
 /// What stands for a node of the rig's groups.
