@@ -1,4 +1,4 @@
-//! How long one call takes: the extender under load, beside its peers, in numbers. [`observe`] measures the advisor likewise.
+//! How long one call takes: the extender under load, beside its peers, in numbers. [`observe`] and [`expander`] measure the advisor likewise.
 //!
 //! ```text
 //! serial driver (Go, kube-scheduler's client) ──> headroom-extender ──> API server (fixture, churn)
@@ -13,6 +13,7 @@ pub mod apiserver;
 pub mod calls;
 pub mod churn;
 pub mod driver;
+pub mod expander;
 pub mod fixture;
 pub mod floor;
 pub mod idle;

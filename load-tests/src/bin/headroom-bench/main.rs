@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use headroom_load_tests::backtest;
+use headroom_load_tests::bench::expander;
 use tracing_subscriber::EnvFilter;
 
 /// Measures Headroom beside its peers on loopback.
@@ -32,6 +33,8 @@ enum Command {
     Observe(observe::Command),
     /// More pods than IPs, all at once: how many hang, how long the others wait for their IP, how much is used.
     Burst(burst::Burst),
+    /// What an answer to Cluster Autoscaler costs, for a request as large as it gets.
+    Expander(expander::Size),
     /// Backtests forecasts and alerts beside what is used without Headroom, on the lab's traces or on CSV files.
     Forecast(backtest::Options),
 }
@@ -45,6 +48,10 @@ fn main() -> ExitCode {
         Command::Pods(command) => on_all_cores(pods::run(command)),
         Command::Observe(command) => observe::run(command),
         Command::Burst(burst) => on_all_cores(burst::run(&burst)),
+        Command::Expander(size) => {
+            print!("{}", expander::measure(size));
+            Ok(())
+        }
         Command::Forecast(options) => forecast(&options),
     };
     match result {
