@@ -6,10 +6,17 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// Workspace crates that each crate may depend on, dev-dependencies included.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     (
         "headroom-advisor",
-        &["headroom-capacity", "headroom-cluster", "headroom-forecast", "headroom-proto", "headroom-shell"],
+        &[
+            "headroom-capacity",
+            "headroom-cluster",
+            "headroom-forecast",
+            "headroom-proto",
+            "headroom-reach",
+            "headroom-shell",
+        ],
     ),
     ("headroom-capacity", &[]),
     ("headroom-cluster", &["headroom-capacity"]),
@@ -26,10 +33,12 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "headroom-forecast",
             "headroom-lab",
             "headroom-proto",
+            "headroom-reach",
             "headroom-shell",
         ],
     ),
     ("headroom-proto", &[]),
+    ("headroom-reach", &[]),
     ("headroom-shell", &[]),
 ];
 
