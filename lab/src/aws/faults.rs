@@ -58,6 +58,10 @@ pub enum FaultKind {
     Drop,
     /// The caller's session has expired.
     ExpiredToken,
+    /// The policy of the interface endpoint does not allow it.
+    EndpointPolicy,
+    /// The role's own policy does not allow it.
+    Denied,
     /// `ScalingActivityInProgress`.
     Busy,
     /// AWS's clock is so far ahead of the caller's: a signature by the caller's own is refused.
@@ -169,7 +173,7 @@ impl Vpc {
                 FaultKind::Slow(by) => delay += by,
                 FaultKind::Drop => return Admission::Drop,
                 FaultKind::ClockAhead(_) | FaultKind::ShortPages => {}
-                other => return Admission::Refuse(fault_error(other, service)),
+                other => return Admission::Refuse(fault_error(other, service, operation)),
             }
         }
         let Some(throttle) = self.config.throttle else { return Admission::Go(delay) };
@@ -178,13 +182,15 @@ impl Vpc {
         if self.gate.take_token((service, operation.to_owned()), rate, now) {
             Admission::Go(delay)
         } else {
-            Admission::Refuse(fault_error(FaultKind::Throttle, service))
+            Admission::Refuse(fault_error(FaultKind::Throttle, service, operation))
         }
     }
 }
 
-fn fault_error(kind: FaultKind, service: Service) -> ApiError {
+fn fault_error(kind: FaultKind, service: Service, operation: &str) -> ApiError {
     match (kind, service) {
+        (FaultKind::EndpointPolicy, _) => denied(service, operation, "VPC endpoint"),
+        (FaultKind::Denied, _) => denied(service, operation, "identity-based"),
         (FaultKind::ExpiredToken, Service::Ec2) => ApiError::new("RequestExpired", "Request has expired."),
         (FaultKind::ExpiredToken, _) => {
             ApiError::new("ExpiredToken", "The security token included in the request is expired").status(403)
@@ -202,4 +208,19 @@ fn fault_error(kind: FaultKind, service: Service) -> ApiError {
         }
         _ => ApiError::new("ServiceUnavailable", "Service is unable to handle request.").status(503),
     }
+}
+
+/// IAM user guide, "Troubleshoot access denied error messages".
+fn denied(service: Service, operation: &str, policy: &str) -> ApiError {
+    let (prefix, code) = match service {
+        Service::Ec2 => ("ec2", "UnauthorizedOperation"),
+        Service::AutoScaling => ("autoscaling", "AccessDenied"),
+        Service::Sts => ("sts", "AccessDenied"),
+        Service::CloudWatch => ("cloudwatch", "AccessDenied"),
+    };
+    let message = format!(
+        "User: arn:aws:sts::000000000000:assumed-role/headroom/lab is not authorized to perform: {prefix}:{operation} because no \
+         {policy} policy allows the {prefix}:{operation} action"
+    );
+    ApiError::new(code, message).status(403)
 }
