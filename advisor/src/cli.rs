@@ -5,6 +5,7 @@ mod estimate;
 mod forecast;
 mod headroom;
 mod plan;
+mod probe;
 mod what_if;
 
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use crate::run::{Clock, Options, RunError, run};
 #[command(
     name = "headroom-advisor",
     version,
-    after_help = "Exit codes: 0 done; 1 failed while running; 2 wrong command line; 64 configuration refused, or no region or credentials of AWS."
+    after_help = "Exit codes: 0 done; 1 failed while running, or an endpoint that probe cannot reach; 2 wrong command line; 64 configuration refused, or no region or credentials of AWS."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -44,6 +45,8 @@ enum Command {
     Plan(plan::Plan),
     /// Counts addresses under other settings of the VPC CNI or with other subnets, in the cluster of a running advisor or in a file.
     WhatIf(what_if::WhatIf),
+    /// Probes AWS's endpoints from here, stage by stage, and says what to change where one cannot be reached.
+    Probe(probe::Probe),
     /// Prints the configuration with every key and what it will cost in dollars and calls of AWS, or what is wrong with it.
     CheckConfig(CheckConfig),
 }
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Forecast(args) => runtime().and_then(|runtime| runtime.block_on(forecast::forecast(args))),
         Command::Headroom(args) => runtime().and_then(|runtime| runtime.block_on(headroom::headroom(args))),
         Command::Plan(args) => runtime().and_then(|runtime| runtime.block_on(plan::plan(args))),
+        Command::Probe(args) => return probed(args),
         Command::WhatIf(args) => runtime().and_then(|runtime| runtime.block_on(what_if::what_if(args))),
         Command::Run(args) => Config::load(args.config.config.as_deref())
             .map_err(anyhow::Error::from)
@@ -117,15 +121,31 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("headroom-advisor: {error:#}");
-            exit_code(&error)
-        }
+        Err(error) => failure(&error),
     }
 }
 
+fn probed(args: probe::Probe) -> ExitCode {
+    let probed = runtime().and_then(|runtime| {
+        let passed = runtime.block_on(probe::probe(args));
+        // The SDK's lookups may hang for a while yet.
+        runtime.shutdown_background();
+        passed
+    });
+    match probed {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => failure(&error),
+    }
+}
+
+fn failure(error: &anyhow::Error) -> ExitCode {
+    eprintln!("headroom-advisor: {error:#}");
+    exit_code(error)
+}
+
 fn exit_code(error: &anyhow::Error) -> ExitCode {
-    let refused = matches!(error.downcast_ref(), Some(RunError::Tls(_) | RunError::Aws(_)));
+    let refused = matches!(error.downcast_ref(), Some(RunError::Tls(_) | RunError::Aws(_) | RunError::Endpoint(_)));
     if refused || error.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod scaling;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use headroom_shell::tls::Tls;
 pub use scaling::{Day, Mode, ScaleIn, ScaleOut, Scaling, StuckPods, TimeOfDay, Window};
@@ -33,6 +34,8 @@ pub struct Config {
     pub scaling: Scaling,
     /// Answers to Cluster Autoscaler.
     pub expander: Expander,
+    /// Whether AWS can be reached.
+    pub reachability: Reachability,
     /// Metrics in CloudWatch.
     pub cloudwatch: CloudWatch,
     /// Which of several advisors publishes and acts.
@@ -242,6 +245,54 @@ impl Default for Expander {
             spare_ips: 16,
             tolerance_percent: 50,
             hold_secs: 300,
+        }
+    }
+}
+
+/// Whether AWS can be reached: each endpoint is probed stage by stage, in the background.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reachability {
+    /// Seconds from one probe to the next. 5 to 600, default 30.
+    pub period_secs: u64,
+    /// Full passes in a row that it takes before anything is scaled in, none of them older than twice as many periods. 1 to 20, default 3.
+    pub passes: u32,
+    /// Longest time for a nameserver's answer, its search list included. 100 to 30000, default 3000.
+    pub dns_timeout_ms: u64,
+    /// A name that takes longer is too slow. 10 to 30000, default 1500, half of what the SDKs give a connection with its lookup.
+    pub slow_dns_ms: u64,
+    /// Longest time for the system resolver. 100 to 60000, default 5000.
+    pub resolver_timeout_ms: u64,
+    /// Longest time to a connection. 100 to 30000, default 3000.
+    pub tcp_timeout_ms: u64,
+    /// Longest time for a TLS handshake. 100 to 30000, default 3000.
+    pub tls_timeout_ms: u64,
+    /// Longest time for an unsigned request. 100 to 60000, default 5000.
+    pub http_timeout_ms: u64,
+    /// Longest time for a signed read with all its attempts. 500 to 120000, default 10000.
+    pub signed_timeout_ms: u64,
+}
+
+impl Reachability {
+    /// How old a pass may be that counts: passes that nobody follows up go stale.
+    #[must_use]
+    pub fn window(&self) -> Duration {
+        Duration::from_secs(2 * u64::from(self.passes) * self.period_secs)
+    }
+}
+
+impl Default for Reachability {
+    fn default() -> Reachability {
+        Reachability {
+            period_secs: 30,
+            passes: 3,
+            dns_timeout_ms: 3000,
+            slow_dns_ms: 1500,
+            resolver_timeout_ms: 5000,
+            tcp_timeout_ms: 3000,
+            tls_timeout_ms: 3000,
+            http_timeout_ms: 5000,
+            signed_timeout_ms: 10_000,
         }
     }
 }

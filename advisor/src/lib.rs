@@ -6,6 +6,8 @@
 //! cluster events ──state──> ClusterState┘  in_flight   └─> cloudwatch ──> spool ──> CloudWatch
 //!                                          leaks    ├─> history ──> outlook ──> when subnets run out
 //!                                                   └─> expander <──> Cluster Autoscaler
+//!                                          leaks    └─> history ──> outlook ──> when subnets run out
+//! endpoints ──reachability──> ladders ──> metrics, whoever scales in
 //! ```
 //!
 //! Decisions (`state`, `ledger`, `in_flight`, `leaks`, `outlook`, `expander`, the figures of `metrics` and `cloudwatch`) are plain values and functions: time
@@ -29,6 +31,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod outlook;
 pub mod plan;
+pub mod reachability;
 mod run;
 pub mod state;
 mod storage;

@@ -6,6 +6,7 @@ pub mod expander;
 mod label;
 mod outlook;
 mod plan;
+mod reach;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use headroom_capacity::time::Time;
 use headroom_cluster::{ErrorClass as WatchErrorClass, Event, Kind, Tally};
+use headroom_reach::Ladder;
 use headroom_shell::metrics::Served;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -79,6 +81,7 @@ pub struct Metrics {
     plans: plan::Plans,
     forecast_seconds: Histogram,
     history_series: Gauge<i64, AtomicI64>,
+    reach: reach::Reach,
     history_refused: Counter,
     history_errors: Counter,
     /// Failures of the spool's file.
@@ -128,6 +131,7 @@ impl Metrics {
             plans: plan::Plans::new(),
             forecast_seconds: Histogram::new(exponential_buckets(10e-3, 2.0, 15)),
             history_series: Gauge::default(),
+            reach: reach::Reach::default(),
             history_refused: Counter::default(),
             history_errors: Counter::default(),
             spool_errors: Counter::default(),
@@ -179,6 +183,7 @@ impl Metrics {
         let errors = "Failures of the history's file; what it should have kept is missing";
         to.register("history_errors", errors, self.history_errors.clone());
         self.plans.register(to);
+        self.reach.register(to);
         to.register("build", "Version of the binary", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         to.register_collector(Box::new(Arc::clone(&self.books)));
         to.register_collector(Box::new(Arc::clone(&self.outlook)));
@@ -264,6 +269,11 @@ impl Metrics {
     /// Something was done, and ended so.
     pub fn acted(&self, action: &'static str, outcome: &'static str) {
         self.plans.acted(action, outcome);
+    }
+
+    /// What was found of an endpoint.
+    pub fn probed(&self, ladder: &Ladder) {
+        self.reach.probed(ladder);
     }
 
     /// The main loop is alive.

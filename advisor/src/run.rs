@@ -9,6 +9,7 @@ mod expand;
 mod foresee;
 mod journal;
 mod observe;
+mod probe;
 mod scale;
 mod scrape;
 mod serve;
@@ -36,6 +37,7 @@ use crate::config::{self, Config, LeakAction, Mode};
 use crate::feed::Feed;
 use crate::history::{History, HistoryError, Limits};
 use crate::metrics::{ADMIN, GRPC};
+use crate::reachability::Prober;
 pub use clock::Clock;
 
 /// How long open calls may take to finish on shutdown.
@@ -69,6 +71,9 @@ pub enum RunError {
     /// AWS cannot be called.
     #[error(transparent)]
     Aws(#[from] AwsConnectError),
+    /// An endpoint of AWS is no URL.
+    #[error("failed to find an endpoint of AWS: {0}")]
+    Endpoint(String),
     /// The file of `cloudwatch.spool_file` cannot be used.
     #[error("failed to open cloudwatch.spool_file")]
     Spool(#[from] SpoolError),
@@ -145,6 +150,8 @@ where
     tasks.watch("state", core::follow(events, Arc::clone(&core)));
     let observer = Observer::new(aws.clone(), &core.config, fastrand::Rng::new());
     tasks.watch("observe", observe::observe(Arc::clone(&core), observer));
+    let prober = Prober::new(aws.clone(), &core.config).await.map_err(RunError::Endpoint)?;
+    tasks.watch("probe", probe::probe(Arc::clone(&core), prober));
     tasks.watch("books", books::keep(Arc::clone(&core), publisher.clone()));
     tasks.watch("Cluster Autoscaler", autoscaler::look(Arc::clone(&core), client.clone()));
     tasks.watch("forecast", foresee::look_ahead(Arc::clone(&core), aws.sdk.clone()));

@@ -23,6 +23,7 @@ use headroom_capacity::units::{Ips, Prefixes};
 use headroom_capacity::verdict::Reason;
 use headroom_extender::config::ConfigFile as _;
 use headroom_forecast::Series;
+use headroom_reach::{Cause, Endpoint, Ladder, Service};
 
 #[test]
 fn every_reason_has_its_row() {
@@ -44,6 +45,7 @@ fn every_reason_has_its_row() {
 fn every_metric_has_its_row() {
     let advisor = headroom_advisor::metrics::Metrics::new();
     advisor.published(Arc::new(example_ledger()), Arc::new(example_headroom()), &ReadAt::default());
+    Service::ALL.into_iter().for_each(|service| advisor.probed(&example_ladder(service)));
     advisor.foreseen(Arc::new(example_outlook()), Duration::ZERO);
     check_table("docs/metrics.md", "advisor", &metrics_table(&advisor.encode().unwrap()));
     let extender = headroom_extender::metrics::Metrics::new();
@@ -78,6 +80,16 @@ fn every_refusal_has_its_row() {
     check_table("docs/scaling.md", "refusals", &table);
 }
 
+#[test]
+fn every_cause_has_its_row() {
+    let mut table = "| stage | cause | meaning | what to do |\n|---|---|---|---|\n".to_owned();
+    for cause in Cause::ALL {
+        let (stage, label) = (cause.stage().label(), cause.label());
+        writeln!(table, "| `{stage}` | `{label}` | {} | {} |", cause.meaning(), cause.remedy()).unwrap();
+    }
+    check_table("docs/reachability.md", "causes", &table);
+}
+
 /// What stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 fn check_table(page: &str, name: &str, want: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
@@ -103,7 +115,7 @@ struct Family {
 /// Labels whose values are the cluster's own.
 const OPEN: [&str; 4] = ["asg", "az", "subnet", "version"];
 /// Sets with more values are not written out.
-const MOST_VALUES: usize = 12;
+const MOST_VALUES: usize = 14;
 
 /// A table out of the text that Prometheus gets: the page cannot tell anything else.
 fn metrics_table(text: &str) -> String {
@@ -173,6 +185,11 @@ fn example_outlook() -> Outlook {
     let groups = BTreeMap::from([("workers".into(), GroupBinding::default())]);
     let binding = Binding { groups, ..Binding::default() };
     Outlook { subnets: BTreeMap::from([(id.clone(), subnet)]), binding, ..Outlook::default() }
+}
+
+fn example_ladder(service: Service) -> Ladder {
+    let endpoint = Endpoint::parse(service, "https://example.com").unwrap();
+    Ladder { endpoint, steps: Vec::new() }
 }
 
 fn example_headroom() -> Headroom {

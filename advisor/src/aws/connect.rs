@@ -7,11 +7,11 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sdk_autoscaling::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-use aws_types::service_config::ServiceConfigKey;
+use headroom_reach::Service;
 use thiserror::Error;
 
 use super::credentials::Cache;
+use super::endpoint;
 use super::error::chain;
 use super::query;
 use crate::config;
@@ -47,6 +47,8 @@ pub struct Connection {
     pub sdk: SdkConfig,
     pub(super) ec2: query::Client,
     pub(super) autoscaling: aws_sdk_autoscaling::Client,
+    pub(super) sts: aws_sdk_sts::Client,
+    pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(super) credentials: Cache,
 }
 
@@ -58,6 +60,16 @@ impl Connection {
     /// When there is no region, no credentials, or no endpoint. Credentials that exist and cannot be had at the moment are no error
     /// here: calls will tell.
     pub async fn open(config: &config::Aws) -> Result<Connection, ConnectError> {
+        let connection = Connection::without_check(config).await?;
+        check(connection.sdk.credentials_provider()).await?;
+        Ok(connection)
+    }
+
+    /// The same where it is no error that there are no credentials: calls will tell.
+    ///
+    /// # Errors
+    /// When there is no region or no endpoint.
+    pub async fn without_check(config: &config::Aws) -> Result<Connection, ConnectError> {
         Connection::load(config, aws_config::defaults(BehaviorVersion::latest())).await
     }
 
@@ -71,7 +83,9 @@ impl Connection {
         credentials: impl ProvideCredentials + 'static,
     ) -> Result<Connection, ConnectError> {
         let loader = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(endpoint);
-        Connection::load(config, loader.credentials_provider(credentials)).await
+        let connection = Connection::load(config, loader.credentials_provider(credentials)).await?;
+        check(connection.sdk.credentials_provider()).await?;
+        Ok(connection)
     }
 
     /// How long the credentials that were used last are good for; `None` where they do not end, or none were used yet.
@@ -100,11 +114,12 @@ impl Connection {
             .load()
             .await;
         let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
-        check(sdk.credentials_provider()).await?;
         let no_endpoint = |why| ConnectError::NoEndpoint { region, why };
-        let ec2 = query::Client::new(&sdk, &ec2_endpoint(&sdk).await.map_err(no_endpoint)?);
+        let ec2 = query::Client::new(&sdk, &endpoint::url(&sdk, Service::Ec2).await.map_err(no_endpoint)?);
         let autoscaling = aws_sdk_autoscaling::Client::new(&sdk);
-        Ok(Connection { sdk, ec2, autoscaling, credentials })
+        let sts = aws_sdk_sts::Client::new(&sdk);
+        let cloudwatch = aws_sdk_cloudwatch::Client::new(&sdk);
+        Ok(Connection { sdk, ec2, autoscaling, sts, cloudwatch, credentials })
     }
 }
 
@@ -132,74 +147,9 @@ async fn check(provider: Option<SharedCredentialsProvider>) -> Result<(), Connec
     }
 }
 
-/// EC2's address, found as the SDKs find that of each service.
-async fn ec2_endpoint(sdk: &SdkConfig) -> Result<String, String> {
-    if let Some(url) = configured_endpoint(sdk) {
-        return Ok(url);
-    }
-    // The SDK's rules for Auto Scaling know every partition, FIPS and dual stack, and EC2's differ from them in the first label
-    // only (AWS general reference, "Amazon EC2 endpoints" and "Amazon EC2 Auto Scaling endpoints").
-    let params = Params::builder()
-        .set_region(sdk.region().map(ToString::to_string))
-        .set_use_fips(sdk.use_fips())
-        .set_use_dual_stack(sdk.use_dual_stack())
-        .build()
-        .map_err(|error| error.to_string())?;
-    let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|error| error.to_string())?;
-    Ok(endpoint.url().replacen("autoscaling", "ec2", 1))
-}
-
-/// The order of the SDKs: what the program says, then what is said for EC2, then what is said for all services.
-fn configured_endpoint(sdk: &SdkConfig) -> Option<String> {
-    let general = sdk.endpoint_url().map(str::to_owned);
-    if sdk.get_origin("endpoint_url").is_client_config() {
-        return general;
-    }
-    let key = ServiceConfigKey::builder().service_id("EC2").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-    let key = key.expect("all three are set");
-    sdk.service_config().and_then(|config| config.load_config(key)).or(general)
-}
-
 #[cfg(test)]
 mod tests {
-    use aws_types::service_config::LoadServiceConfig;
-
     use super::*;
-
-    #[tokio::test]
-    async fn ec2_is_where_its_partition_has_it() {
-        for (region, fips, dual_stack, url) in [
-            ("us-west-2", false, false, "https://ec2.us-west-2.amazonaws.com"),
-            ("cn-north-1", false, false, "https://ec2.cn-north-1.amazonaws.com.cn"),
-            ("us-gov-west-1", true, false, "https://ec2.us-gov-west-1.amazonaws.com"),
-            ("us-east-1", true, false, "https://ec2-fips.us-east-1.amazonaws.com"),
-            ("eu-west-1", false, true, "https://ec2.eu-west-1.api.aws"),
-        ] {
-            let sdk =
-                SdkConfig::builder().region(Region::new(region)).use_fips(fips).use_dual_stack(dual_stack).build();
-            assert_eq!(ec2_endpoint(&sdk).await.as_deref(), Ok(url));
-        }
-    }
-
-    /// What the environment or a profile says for a service.
-    #[derive(Debug)]
-    struct ForEc2;
-
-    impl LoadServiceConfig for ForEc2 {
-        fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-            let asked = (key.service_id(), key.env(), key.profile());
-            (asked == ("EC2", "AWS_ENDPOINT_URL", "endpoint_url")).then(|| "http://ec2".to_owned())
-        }
-    }
-
-    #[test]
-    fn an_endpoint_for_ec2_goes_before_one_for_all() {
-        let all = SdkConfig::builder().endpoint_url("http://all").build();
-        assert_eq!(configured_endpoint(&all).as_deref(), Some("http://all"));
-        let ec2 = all.into_builder().service_config(ForEc2).build();
-        assert_eq!(configured_endpoint(&ec2).as_deref(), Some("http://ec2"));
-        assert_eq!(configured_endpoint(&SdkConfig::builder().build()), None);
-    }
 
     #[tokio::test]
     async fn without_credentials_it_says_what_to_set() {

@@ -39,11 +39,15 @@ pub enum Operation {
     PutMetricData,
     /// CloudWatch.
     GetMetricData,
+    /// CloudWatch; to see whether it answers.
+    ListMetrics,
+    /// STS; to see whether it answers.
+    GetCallerIdentity,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 16] = [
+    pub const ALL: [Operation; 18] = [
         Operation::DescribeSubnets,
         Operation::GetSubnetCidrReservations,
         Operation::DescribeNetworkInterfaces,
@@ -60,6 +64,8 @@ impl Operation {
         Operation::TerminateInstanceInAutoScalingGroup,
         Operation::PutMetricData,
         Operation::GetMetricData,
+        Operation::ListMetrics,
+        Operation::GetCallerIdentity,
     ];
 
     /// The metric label, which is AWS's name of it and its IAM action.
@@ -82,6 +88,8 @@ impl Operation {
             Operation::TerminateInstanceInAutoScalingGroup => "TerminateInstanceInAutoScalingGroup",
             Operation::PutMetricData => "PutMetricData",
             Operation::GetMetricData => "GetMetricData",
+            Operation::ListMetrics => "ListMetrics",
+            Operation::GetCallerIdentity => "GetCallerIdentity",
         }
     }
 
@@ -89,7 +97,7 @@ impl Operation {
     ///
     /// EC2 developer guide, "Request throttling", by category: non-mutating actions (`Describe*`, `Get*`) with a filter or a page
     /// size, and mutating ones. Each operation has a bucket of its own. CloudWatch user guide, "CloudWatch service quotas": `PutMetricData`
-    /// 500 a second, `GetMetricData` 50.
+    /// 500 a second, `GetMetricData` 50, `ListMetrics` 25. IAM user guide, "IAM and AWS STS quotas": 600 calls of STS a second.
     #[must_use]
     pub const fn quota(self) -> Option<Quota> {
         match self {
@@ -100,6 +108,8 @@ impl Operation {
             | Operation::TerminateInstanceInAutoScalingGroup => None,
             Operation::PutMetricData => Some(Quota { burst: 500, per_sec: 500 }),
             Operation::GetMetricData => Some(Quota { burst: 50, per_sec: 50 }),
+            Operation::ListMetrics => Some(Quota { burst: 25, per_sec: 25 }),
+            Operation::GetCallerIdentity => Some(Quota { burst: 600, per_sec: 600 }),
             Operation::DeleteNetworkInterface => Some(Quota { burst: 50, per_sec: 5 }),
             _ => Some(Quota { burst: 100, per_sec: 20 }),
         }

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::aws::{self, Operation, calls_per_minute};
 use crate::cloudwatch::cost::{self, Estimate};
 use crate::config::{CloudWatch, Config, LeakAction};
+use crate::reachability;
 
 /// How large the cluster is. Nothing is asked of AWS here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
@@ -46,6 +47,9 @@ impl Comment<'_> {
         let Sizes { subnets, groups, enis, nodes, .. } = self.sizes;
         let sizes = aws::Sizes { subnets, enis, instances: nodes, groups, ..aws::Sizes::default() };
         let mut calls = calls_per_minute(&self.config.observe, &sizes);
+        for (operation, probes) in reachability::calls_per_minute(self.config) {
+            *calls.entry(operation).or_default() += probes;
+        }
         if self.config.leaks.action != LeakAction::Report {
             // Each ENI is read again before.
             let deletions = f64::from(self.config.leaks.max_per_hour) / 60.0;

@@ -60,9 +60,9 @@ pub(super) fn lengths(config: &Config) -> [(&'static str, &str, usize); 5] {
 }
 
 /// Path of the key, value, least and most allowed.
-pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 40] {
+pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 49] {
     let Config {
-        aws, observe, in_flight, leaks, feed, history, forecast, scaling, expander, cloudwatch, leader_election, ..
+        aws, observe, in_flight, leaks, feed, history, forecast, scaling, expander, reachability, cloudwatch, leader_election, ..
     } = config;
     let (out, scale_in, stuck) = (&scaling.scale_out, &scaling.scale_in, &scaling.stuck_pods);
     [
@@ -103,6 +103,15 @@ pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 40] {
         ("expander.spare_ips", u64::from(expander.spare_ips), 1, 4096),
         ("expander.tolerance_percent", u64::from(expander.tolerance_percent), 1, 100),
         ("expander.hold_secs", expander.hold_secs, 10, 3600),
+        ("reachability.period_secs", reachability.period_secs, 5, 600),
+        ("reachability.passes", u64::from(reachability.passes), 1, 20),
+        ("reachability.dns_timeout_ms", reachability.dns_timeout_ms, 100, 30_000),
+        ("reachability.slow_dns_ms", reachability.slow_dns_ms, 10, 30_000),
+        ("reachability.resolver_timeout_ms", reachability.resolver_timeout_ms, 100, 60_000),
+        ("reachability.tcp_timeout_ms", reachability.tcp_timeout_ms, 100, 30_000),
+        ("reachability.tls_timeout_ms", reachability.tls_timeout_ms, 100, 30_000),
+        ("reachability.http_timeout_ms", reachability.http_timeout_ms, 100, 60_000),
+        ("reachability.signed_timeout_ms", reachability.signed_timeout_ms, 500, 120_000),
         ("cloudwatch.period_secs", cloudwatch.period_secs, 60, 3600),
         ("cloudwatch.spool_max_points", cloudwatch.spool_max_points, 1000, 10_000_000),
         ("leader_election.lease_secs", leader_election.lease_secs, 5, 300),

@@ -24,6 +24,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::outlook::Outlook;
 use crate::plan::{Because, Reach, Refusal, ScalingPlan};
+use crate::reachability::Reached;
 use crate::state::{ClusterState, State};
 
 /// Without these there are no books. Groups and topology only add to them.
@@ -57,6 +58,8 @@ pub(super) struct Core {
     pub(super) held: Mutex<Held>,
     /// What was seen of Cluster Autoscaler; `None` before the first look.
     pub(super) autoscaler: ArcSwapOption<AutoscalerSeen>,
+    /// What the probes of AWS's endpoints found.
+    pub(super) reached: ArcSwap<Reached>,
     /// What the ipamds told and is not published yet.
     pub(super) ipamd: Ipamd,
     /// Whether there were books once.
@@ -97,6 +100,7 @@ impl Core {
             rooms: ArcSwapOption::empty(),
             held: Mutex::default(),
             autoscaler: ArcSwapOption::empty(),
+            reached: ArcSwap::default(),
             ipamd: Ipamd::default(),
             ready: watch::Sender::new(false),
             leadership,

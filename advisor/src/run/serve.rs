@@ -38,7 +38,7 @@ pub(super) fn grpc(core: &Arc<Core>) -> Router {
     Router::new().route_service(&format!("/{SERVICE}/{{*method}}"), service)
 }
 
-/// `GET /plan` for `headroom-advisor plan`; `GET /forecast`, and with what was observed `/forecast?history=true`; `GET /headroom` and `GET /fleet` for `headroom-advisor headroom`
+/// `GET /plan` for `headroom-advisor plan`; `GET /reachability` for a browser; `GET /forecast`, and with what was observed `/forecast?history=true`; `GET /headroom` and `GET /fleet` for `headroom-advisor headroom`
 /// and `what-if`.
 pub(super) fn page(core: &Arc<Core>) -> Router {
     Router::new()
@@ -46,6 +46,7 @@ pub(super) fn page(core: &Arc<Core>) -> Router {
         .route("/headroom", get(headroom))
         .route("/plan", get(latest_plan))
         .route("/fleet", get(nodes_and_subnets))
+        .route("/reachability", get(reachability))
         .with_state(Arc::clone(core))
 }
 
@@ -71,6 +72,11 @@ async fn nodes_and_subnets(State(core): State<Arc<Core>>) -> Response {
         Some(ledger) => json(&fleet(&ledger, &core.cluster(core.clock.now()))),
         None => (StatusCode::SERVICE_UNAVAILABLE, "AWS or the cluster was not read yet\n").into_response(),
     }
+}
+
+async fn reachability(State(core): State<Arc<Core>>) -> Response {
+    let reached = core.reached.load();
+    json(&reached.ladders.values().map(|ladder| headroom_reach::Report::from(&**ladder)).collect::<Vec<_>>())
 }
 
 fn json(value: &impl Serialize) -> Response {

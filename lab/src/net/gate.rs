@@ -25,7 +25,7 @@ pub enum Mode {
     Pass,
     /// It is accepted, and nothing more happens.
     Stall,
-    /// It is accepted and reset.
+    /// It is accepted, and reset once the client has spoken.
     Reset,
     /// Its SYN is answered with RST.
     Refuse,
@@ -150,6 +150,7 @@ async fn run(place: &Place, mode: Mode, target: SocketAddr) {
 async fn lead(mut stream: TcpStream, mode: Mode, target: SocketAddr) {
     match mode {
         Mode::Reset => {
+            stream.peek(&mut [0]).await.ok();
             // What is closed without lingering is reset.
             stream.set_zero_linger().ok();
         }
