@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use crate::address::AddressClass;
 use crate::cause::Cause;
 use crate::deadlines::Deadlines;
+use crate::diagnose::diagnose;
 use crate::dns::{Trouble, secs};
 use crate::endpoint::{Endpoint, Scheme};
 use crate::http::{Answer, clock, get};
@@ -52,7 +53,9 @@ pub async fn climb(endpoint: &Endpoint, network: &Network, deadlines: &Deadlines
         tokio::join!(path(endpoint, network, deadlines, means), signed_read(endpoint, deadlines, means.signed));
     steps.extend(signed);
     steps.sort_by_key(|step| step.stage);
-    Ladder { endpoint: endpoint.clone(), steps }
+    let ladder = Ladder { endpoint: endpoint.clone(), steps };
+    debug_assert_eq!(ladder.passed(), diagnose(&ladder).is_none(), "what does not pass has a cause: {ladder:#?}");
+    ladder
 }
 
 async fn signed_read(endpoint: &Endpoint, deadlines: &Deadlines, signed: &dyn Signed) -> Vec<Step> {
@@ -96,8 +99,24 @@ async fn path(endpoint: &Endpoint, network: &Network, deadlines: &Deadlines, mea
         let class = AddressClass::of(*address, network);
         reach(SocketAddr::new(*address, endpoint.port), class, endpoint, deadlines, means)
     });
-    steps.extend(join_all(connections).await.into_iter().flatten());
+    let mut rungs: Vec<Step> = join_all(connections).await.into_iter().flatten().collect();
+    spare_ipv6(&mut rungs);
+    steps.extend(rungs);
     steps
+}
+
+/// A name with IPv6 addresses too is none the worse for a machine without IPv6.
+fn spare_ipv6(rungs: &mut [Step]) {
+    let connects = |step: &Step| step.stage == Stage::Tcp && matches!(step.outcome, Outcome::Passed { .. });
+    if !rungs.iter().any(connects) {
+        return;
+    }
+    for step in rungs {
+        let ipv6 = matches!(step.target, Target::Address { address, .. } if address.is_ipv6());
+        if ipv6 && step.outcome.cause() == Some(Cause::TcpUnreachable) {
+            step.outcome = Outcome::skipped(Skip::NoIpv6);
+        }
+    }
 }
 
 fn skip(stage: Stage, target: Target, why: Skip) -> Step {

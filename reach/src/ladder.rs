@@ -78,18 +78,18 @@ impl Ladder {
             Stage::Tcp => serves,
             _ => false,
         };
-        let skipped = || {
-            steps().find_map(|step| match step.outcome {
-                Outcome::Skipped { why } => Some(why),
-                _ => None,
-            })
-        };
+        let skips = steps().filter_map(|step| match step.outcome {
+            Outcome::Skipped { why } => Some(why),
+            _ => None,
+        });
+        // An address that was got through to speaks for those that were not.
+        let skipped = skips.min_by_key(|why| why.is_for_a_failure());
         match (failed, warned) {
             (Some(step), _) if spared => Verdict::Warned(step),
             (Some(step), _) => Verdict::Failed(step),
             (None, Some(step)) => Verdict::Warned(step),
             (None, None) if serves => Verdict::Passed,
-            (None, None) => skipped().map_or(Verdict::Passed, Verdict::Skipped),
+            (None, None) => skipped.map_or(Verdict::Passed, Verdict::Skipped),
         }
     }
 

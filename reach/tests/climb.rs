@@ -142,6 +142,32 @@ async fn whoever_shows_a_certificate_for_another_name_is_named() {
 }
 
 #[tokio::test]
+async fn a_name_from_the_hosts_file_needs_no_nameserver() {
+    let (port, roots) = aws(HOST, ANSWER).await;
+    let endpoint = Endpoint::parse(Service::AutoScaling, &format!("https://{HOST}:{port}")).unwrap();
+    let nobody =
+        Network { resolv: Ok(ResolvConf::default()), also: Vec::new(), ..network("127.0.0.1:9".parse().unwrap()) };
+    let climb = async |found: &Found| {
+        let means = Means { lookup: found, roots: &roots, signed: &answered(), now: &SystemTime::now };
+        climb(&endpoint, &nobody, &deadlines(), &means).await
+    };
+    let ladder = climb(&here()).await;
+    assert!(ladder.passed(), "{ladder:#?}");
+    assert_eq!(ladder.warnings()[0].cause, Cause::NoNameserver);
+    let ladder = climb(&Found(Some(Vec::new()))).await;
+    assert_eq!(diagnose(&ladder).unwrap().cause, Cause::NoNameserver);
+}
+
+#[tokio::test]
+async fn a_second_address_that_leads_nowhere_is_only_to_be_seen_to() {
+    let (port, roots) = aws(HOST, ANSWER).await;
+    let two = Found(Some(vec![Ipv4Addr::new(127, 0, 0, 99).into(), Ipv4Addr::LOCALHOST.into()]));
+    let (ladder, _) = run(port, "127.0.0.1:9".parse().unwrap(), two, &roots, answered()).await;
+    assert!(ladder.passed(), "{ladder:#?}");
+    assert!(ladder.warnings().iter().any(|warning| warning.cause == Cause::TcpRefused));
+}
+
+#[tokio::test]
 async fn nobody_at_the_address() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -94,14 +94,16 @@ fn file(network: &Network) -> Step {
 /// What the addresses are, and whether all who were asked see the endpoint in the same place.
 pub(super) fn classes(asked: &[Asked], found: &[IpAddr], network: &Network) -> Step {
     let class = |address: &IpAddr| AddressClass::of(*address, network);
-    let every = || found.iter().chain(asked.iter().flat_map(|one| &one.addresses));
-    let told: Vec<String> = found.iter().map(|address| format!("{address} {}", class(address))).collect();
-    let outcome = if let Some(address) = every().find(|address| address.is_unspecified()) {
+    // What others say counts only where the system resolver says nothing.
+    let others = asked.iter().filter(|_| found.is_empty()).flat_map(|one| &one.addresses);
+    let every: Vec<IpAddr> = found.iter().chain(others).copied().collect();
+    let told: Vec<String> = every.iter().map(|address| format!("{address} {}", class(address))).collect();
+    let outcome = if let Some(address) = every.iter().find(|address| address.is_unspecified()) {
         Outcome::failed(Cause::AddressSinkhole, format!("are {address}"))
     } else if let Some((inside, outside)) = differing(asked, network) {
         let detail = format!("differ: {inside}, but {outside}");
         Outcome::warning(Cause::AddressesDiffer, detail)
-    } else if every().any(|address| class(address) == AddressClass::SplitHorizon) {
+    } else if every.iter().any(|address| class(address) == AddressClass::SplitHorizon) {
         Outcome::warning(Cause::AddressSplitHorizon, format!("are {}", told.join(", ")))
     } else {
         Outcome::passed(told.join(", "))

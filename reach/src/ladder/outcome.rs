@@ -44,8 +44,10 @@ pub enum Skip {
     NoDate,
     /// No read is made of this API.
     NotMade,
-    /// Nobody is there to be asked.
+    /// `resolv.conf` names nobody: the system resolver may know the name all the same.
     NoNameserver,
+    /// This machine has no IPv6, and an IPv4 address serves.
+    NoIpv6,
     /// No address was found.
     NoAddress,
     /// No connection came about.
@@ -58,7 +60,7 @@ impl Skip {
     /// Whether an earlier stage stands in the way, and not the nature of the endpoint.
     #[must_use]
     pub const fn is_for_a_failure(self) -> bool {
-        matches!(self, Skip::NoNameserver | Skip::NoAddress | Skip::NoConnection | Skip::NoAnswer)
+        matches!(self, Skip::NoAddress | Skip::NoConnection | Skip::NoAnswer)
     }
 
     /// The key in JSON.
@@ -70,6 +72,7 @@ impl Skip {
             Skip::NoDate => "no_date",
             Skip::NotMade => "not_made",
             Skip::NoNameserver => "no_nameserver",
+            Skip::NoIpv6 => "no_ipv6",
             Skip::NoAddress => "no_address",
             Skip::NoConnection => "no_connection",
             Skip::NoAnswer => "no_answer",
@@ -85,6 +88,7 @@ impl fmt::Display for Skip {
             Skip::NoDate => "the answer has no date",
             Skip::NotMade => "no read is made of this API",
             Skip::NoNameserver => "there is no nameserver",
+            Skip::NoIpv6 => "this machine has no IPv6",
             Skip::NoAddress => "there is no address",
             Skip::NoConnection => "there is no connection",
             Skip::NoAnswer => "there is no answer",
