@@ -2,6 +2,8 @@
 //!
 //! All get the same past, the same capacity and, for alerts, the same question: does this subnet run out within two days?
 
+#[cfg(feature = "augurs")]
+pub mod augurs;
 pub mod linear;
 pub mod naive;
 pub mod past;
@@ -43,17 +45,24 @@ pub enum Forecaster {
     Week,
     /// The last value, likewise.
     Last,
+    /// MSTL and damped ETS of the crate `augurs` with their Gaussian intervals.
+    #[cfg(feature = "augurs")]
+    Augurs,
 }
 
 impl Forecaster {
+    const COUNT: usize = if cfg!(feature = "augurs") { 7 } else { 6 };
+
     /// All of them, Headroom first.
-    pub const ALL: [Forecaster; 6] = [
+    pub const ALL: [Forecaster; Forecaster::COUNT] = [
         Forecaster::Headroom,
         Forecaster::LinearPoint,
         Forecaster::Linear,
         Forecaster::Day,
         Forecaster::Week,
         Forecaster::Last,
+        #[cfg(feature = "augurs")]
+        Forecaster::Augurs,
     ];
 
     /// Its name in the report.
@@ -66,6 +75,8 @@ impl Forecaster {
             Forecaster::Day => "seasonal naive, day",
             Forecaster::Week => "seasonal naive, week",
             Forecaster::Last => "last value",
+            #[cfg(feature = "augurs")]
+            Forecaster::Augurs => "augurs, MSTL and ETS",
         }
     }
 
@@ -79,6 +90,8 @@ impl Forecaster {
             Forecaster::Day => naive::quantiles(past, horizons, Season::Day),
             Forecaster::Week => naive::quantiles(past, horizons, Season::Week),
             Forecaster::Last => naive::quantiles(past, horizons, Season::None),
+            #[cfg(feature = "augurs")]
+            Forecaster::Augurs => augurs::quantiles(past, horizons),
         }
     }
 }
