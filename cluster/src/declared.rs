@@ -41,6 +41,8 @@ pub struct Autoscaler {
     pub target: Arc<str>,
     /// `spec.maxReplicas`.
     pub most: u32,
+    /// It may start what has no pod: `minReplicas` is 0, or it is KEDA's, whose operator scales from 0 to 1.
+    pub from_zero: bool,
     /// The larger of `status.currentReplicas` and `status.desiredReplicas`: what is there, or is being made.
     pub current: u32,
 }

@@ -14,6 +14,9 @@ use crate::object::{Object, full_name};
 /// What a Deployment without `maxSurge` has (k/k `pkg/apis/apps/v1/defaults.go`, `SetDefaults_Deployment`).
 const DEPLOYMENT_SURGE: Surge = Surge::Percent(25);
 
+/// The label of a HorizontalPodAutoscaler that KEDA made (KEDA `controllers/keda/hpa.go`, `newHPAForScaledObject`).
+const KEDA: (&str, &str) = ("app.kubernetes.io/managed-by", "keda-operator");
+
 impl<'de> Deserialize<'de> for Surge {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Surge, D::Error> {
         #[derive(Deserialize)]
@@ -179,6 +182,7 @@ pub(crate) type RawAutoscaler = Object<AutoscalerSpec, AutoscalerStatus>;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AutoscalerSpec {
     max_replicas: u32,
+    min_replicas: Option<u32>,
     scale_target_ref: Target,
 }
 
@@ -196,7 +200,9 @@ pub(crate) struct AutoscalerStatus {
 }
 
 pub(crate) fn autoscaler(raw: RawAutoscaler) -> Option<Event> {
-    let Object { metadata, spec: AutoscalerSpec { max_replicas, scale_target_ref }, status } = raw;
+    let Object { metadata, spec: AutoscalerSpec { max_replicas, min_replicas, scale_target_ref }, status } = raw;
+    let (key, value) = KEDA;
+    let keda = metadata.labels.as_ref().is_some_and(|labels| labels.get(key).is_some_and(|manager| manager == value));
     let status = status.unwrap_or_default();
     let target = full_name(metadata.namespace.as_deref(), &scale_target_ref.name);
     Some(Event::DeclaredApplied(Declared::Autoscaler(Autoscaler {
@@ -204,6 +210,7 @@ pub(crate) fn autoscaler(raw: RawAutoscaler) -> Option<Event> {
         target_kind: scale_target_ref.kind.into(),
         target,
         most: max_replicas,
+        from_zero: keda || min_replicas == Some(0),
         current: status.current_replicas.max(status.desired_replicas),
     })))
 }

@@ -36,7 +36,7 @@ fn deployment(name: &str, wanted: u32, current: u32) -> Workload {
 
 fn autoscaler(target_kind: &str, target: &str, most: u32) -> Autoscaler {
     let (name, target_kind, target) = (target.into(), target_kind.into(), target.into());
-    Autoscaler { name, target_kind, target, most, current: 2 }
+    Autoscaler { name, target_kind, target, most, from_zero: false, current: 2 }
 }
 
 #[derive(Default)]
@@ -76,21 +76,21 @@ impl World {
         self.cluster.pods.insert(name.into(), info);
     }
 
-    fn to_come(&mut self, ledger: &Ledger) -> ToCome {
+    fn scenario(&mut self, ledger: &Ledger) -> ToCome {
         self.cluster.declared = self.declared().clone().into();
         to_come(&self.cluster, ledger)
     }
 
     /// Pods by subnet, in tenths.
     fn pods(&mut self, ledger: &Ledger) -> Vec<(String, f64)> {
-        let to_come = self.to_come(ledger);
+        let to_come = self.scenario(ledger);
         let tenths = |pods: f64| (pods * 10.0).round() / 10.0;
         to_come.by_subnet.iter().map(|(id, share)| (id.to_string(), tenths(share.pods))).collect()
     }
 
     /// Causes, names and pods of the drivers of one subnet.
     fn drivers(&mut self, ledger: &Ledger, id: &str) -> Vec<String> {
-        let to_come = self.to_come(ledger);
+        let to_come = self.scenario(ledger);
         to_come.by_subnet[&SubnetId::from(id)].drivers.iter().map(ToString::to_string).collect()
     }
 }
@@ -166,6 +166,18 @@ fn an_autoscaler_of_nobody_does_nothing_and_one_of_an_own_kind_counts() {
 }
 
 #[test]
+fn what_is_scaled_to_nothing_stays_so_unless_its_autoscaler_starts_it() {
+    let one = ledger(&["a"], &[("n1", &["a"])]);
+    let of = |from_zero| {
+        let mut world = World::default();
+        world.workload(Kind::Deployment, deployment("shop/queue", 0, 0));
+        world.autoscaler(Autoscaler { from_zero, ..autoscaler("Deployment", "shop/queue", 30) });
+        world.pods(&one)
+    };
+    assert_eq!((of(false), of(true)), (shares(&[]), shares(&[("a", 30.0)])));
+}
+
+#[test]
 fn a_run_that_is_under_way_is_counted_once_unless_the_next_may_come_beside_it() {
     let one = ledger(&["a"], &[("n1", &["a"])]);
     let of = |overlaps| {
@@ -203,14 +215,14 @@ fn the_few_with_the_most_pods_are_named() {
     }
     let drivers = world.drivers(&one, "a");
     assert_eq!((drivers.len(), &*drivers[0]), (5, "Deployment shop/web-8 (8 pods, replicas)"));
-    assert_eq!(world.to_come(&one).by_subnet[&SubnetId::from("a")].unnamed, 3);
+    assert_eq!(world.scenario(&one).by_subnet[&SubnetId::from("a")].unnamed, 3);
 }
 
 #[test]
 fn a_kind_that_is_refused_makes_the_scenario_unknown() {
     let mut world = World { declared: Some(Declarations::default()), ..World::default() };
     world.workload(Kind::Deployment, deployment("shop/web", 3, 0));
-    let to_come = world.to_come(&three());
+    let to_come = world.scenario(&three());
     let now = Now { used: Ips(1), in_flight: Ips(0), most: 10.0, waiting: 0, fleet: None };
     let why = to_come.upper(&"a".into(), &now).unwrap_err();
     assert!(why.contains("cronjob: its list is not complete"), "{why}");
@@ -226,7 +238,7 @@ fn pods_take_addresses_as_ipamd_gives_them() {
     let mut world = World::default();
     world.workload(Kind::Deployment, deployment("shop/web", 80, 80));
     world.autoscaler(autoscaler("Deployment", "shop/web", 160));
-    let to_come = world.to_come(&one);
+    let to_come = world.scenario(&one);
     let used = Ips(10 * at_rest);
     let now = Now { used, in_flight: Ips(7), most: f64::from(15 * at_rest), waiting: 0, fleet: Some(&fleet) };
     let upper = to_come.upper(&"a".into(), &now).unwrap();

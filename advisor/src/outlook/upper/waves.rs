@@ -1,8 +1,9 @@
 //! How many pods each workload may still ask for.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use headroom_cluster::{Kind, Workload};
+use headroom_cluster::{Autoscaler, Kind, Workload};
 
 use super::Cause;
 use super::ground::Placed;
@@ -23,7 +24,14 @@ pub(super) struct Wave<'a> {
 /// Of all workloads, those with none left out.
 pub(super) fn waves<'a>(declared: &'a Declarations, sources: &'a Sources<'a>) -> Vec<Wave<'a>> {
     let mut maxima: HashMap<(&str, &str), u32> = HashMap::new();
-    for autoscaler in declared.autoscalers.values() {
+    // What is scaled to nothing is left alone (k/k `pkg/controller/podautoscaler/horizontal.go`, `reconcileAutoscaler`).
+    let idle = |of: &Autoscaler| {
+        let scales = |kind: Kind| kind_name(kind) == &*of.target_kind;
+        let workload = [Kind::Deployment, Kind::StatefulSet].into_iter().find(|kind| scales(*kind));
+        let workload = workload.and_then(|kind| declared.workloads.get(&(kind, Arc::clone(&of.target))));
+        workload.is_some_and(|workload| workload.wanted == 0)
+    };
+    for autoscaler in declared.autoscalers.values().filter(|of| of.from_zero || !idle(of)) {
         let most = maxima.entry((&*autoscaler.target_kind, &*autoscaler.target)).or_default();
         *most = autoscaler.most.max(*most);
     }
@@ -57,11 +65,10 @@ pub(super) fn waves<'a>(declared: &'a Declarations, sources: &'a Sources<'a>) ->
 }
 
 /// Pods that it may ask for beyond those that are there: by scaling, and why; and by rolling. `most` is its autoscaler's maximum, 0 without
-/// one. One that is scaled to nothing is left alone by its autoscaler (k/k `pkg/controller/podautoscaler/horizontal.go`,
-/// `reconcileAutoscaler`).
+/// one.
 fn of_workload(workload: &Workload, most: u32) -> (Cause, u32, u32) {
     let Workload { wanted, current, surge, rolls, .. } = workload;
-    let scaled = if *wanted > 0 { most.max(*wanted) } else { 0 };
+    let scaled = most.max(*wanted);
     // No rollout makes more new pods than are wanted (k/k `pkg/controller/deployment/util`, `NewRSNewReplicas`).
     let surge = if *rolls { surge.of(scaled).min(scaled) } else { 0 };
     let to_come = scaled.saturating_add(surge).saturating_sub(*current);
@@ -85,7 +92,6 @@ mod tests {
     fn an_autoscaler_may_go_to_its_maximum() {
         assert_eq!(of_workload(&workload(10, 10), 50), (Cause::Autoscaler, 40, 0));
         assert_eq!(of_workload(&workload(10, 12), 10), (Cause::Replicas, 0, 0), "one that is there already");
-        assert_eq!(of_workload(&workload(0, 0), 50), (Cause::Replicas, 0, 0), "one that is switched off");
     }
 
     #[test]

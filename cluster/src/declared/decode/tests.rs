@@ -140,9 +140,17 @@ fn an_autoscaler_says_whom_it_scales_and_how_far() {
         target_kind: "Deployment".into(),
         target: "shop/frontend".into(),
         most: 50,
+        from_zero: false,
         current: 8,
     };
-    assert_eq!(declared(autoscaler, raw), Declared::Autoscaler(expected));
+    assert_eq!(declared(autoscaler, raw.clone()), Declared::Autoscaler(expected.clone()));
+    let from_zero = Declared::Autoscaler(Autoscaler { from_zero: true, ..expected });
+    let mut keda = raw.clone();
+    keda["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "keda-operator"});
+    assert_eq!(declared(autoscaler, keda), from_zero);
+    let mut idle = raw;
+    idle["spec"]["minReplicas"] = 0.into();
+    assert_eq!(declared(autoscaler, idle), from_zero);
 }
 
 fn of_cron_job(change: impl Fn(&mut Value)) -> CronJob {
