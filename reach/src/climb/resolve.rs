@@ -1,5 +1,6 @@
 //! The stages that end with addresses.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -96,7 +97,7 @@ pub(super) fn classes(asked: &[Asked], found: &[IpAddr], network: &Network) -> S
     let class = |address: &IpAddr| AddressClass::of(*address, network);
     // What others say counts only where the system resolver says nothing.
     let others = asked.iter().filter(|_| found.is_empty()).flat_map(|one| &one.addresses);
-    let every: Vec<IpAddr> = found.iter().chain(others).copied().collect();
+    let every: BTreeSet<IpAddr> = found.iter().chain(others).copied().collect();
     let told: Vec<String> = every.iter().map(|address| format!("{address} {}", class(address))).collect();
     let outcome = if let Some(address) = every.iter().find(|address| address.is_unspecified()) {
         Outcome::failed(Cause::AddressSinkhole, format!("are {address}"))
@@ -119,8 +120,56 @@ fn differing(asked: &[Asked], network: &Network) -> Option<(String, String)> {
             let wanted = |address: &&IpAddr| AddressClass::of(**address, network).is_in_vpc() == inside;
             let addresses: Vec<IpAddr> = one.addresses.iter().filter(wanted).copied().collect();
             let class = addresses.first().map(|address| AddressClass::of(*address, network))?;
-            Some(format!("{} says {} ({class})", nameserver, list(&addresses)))
+            Some(format!("{nameserver} says {} ({class})", list(&addresses)))
         })
     };
     Some((side(true)?, side(false)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Kind;
+
+    fn asked(address: &str, kind: Kind, found: &[&str]) -> Asked {
+        let nameserver = Nameserver { address: address.parse().unwrap(), kind, configured: kind == Kind::Cluster };
+        let target = Target::Nameserver { nameserver, transport: Transport::Udp, searched: false };
+        let step = Step { stage: Stage::Nameserver, target, outcome: Outcome::passed(""), took: Duration::ZERO };
+        Asked { step, addresses: found.iter().map(|address| address.parse().unwrap()).collect() }
+    }
+
+    fn said(coredns: &[&str], vpc: &[&str], found: &[&str]) -> Outcome {
+        let network = Network {
+            resolv: Err(String::new()),
+            also: Vec::new(),
+            vpc_cidrs: vec!["10.0.0.0/16".parse().unwrap()],
+            endpoint_addresses: BTreeSet::from(["10.0.7.7".parse().unwrap()]),
+        };
+        let both = [asked("10.100.0.10:53", Kind::Cluster, coredns), asked("169.254.169.253:53", Kind::Vpc, vpc)];
+        let found: Vec<IpAddr> = found.iter().map(|address| address.parse().unwrap()).collect();
+        classes(&both, &found, &network).outcome
+    }
+
+    #[test]
+    fn nameservers_that_see_the_endpoint_in_different_places() {
+        let public = ["54.239.29.25"];
+        assert_eq!(
+            said(&public, &["10.0.7.7"], &public),
+            Outcome::warning(
+                Cause::AddressesDiffer,
+                "differ: 169.254.169.253 says 10.0.7.7 (interface endpoint), but 10.100.0.10 says 54.239.29.25 (public)"
+            )
+        );
+        assert_eq!(said(&public, &["54.239.29.26"], &public), Outcome::passed("54.239.29.25 public"), "those rotate");
+    }
+
+    #[test]
+    fn what_others_say_counts_where_the_system_resolver_is_silent() {
+        let nowhere = ["0.0.0.0"];
+        assert_eq!(said(&["10.0.7.7"], &nowhere, &["10.0.7.7"]).label(), "warning");
+        let sinkhole = Outcome::failed(Cause::AddressSinkhole, "are 0.0.0.0");
+        assert_eq!(said(&[], &nowhere, &[]), sinkhole);
+        let elsewhere = Outcome::warning(Cause::AddressSplitHorizon, "are 10.1.0.1 private, outside the VPC");
+        assert_eq!(said(&["10.1.0.1"], &["10.1.0.1"], &[]), elsewhere);
+    }
 }
