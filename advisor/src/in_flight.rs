@@ -26,7 +26,8 @@ use headroom_capacity::units::{Enis, Ips, Prefixes};
 
 use crate::ledger::{InFlight, Known};
 pub(crate) use groups::{
-    NewNode, ZONE_LABEL, budgets, counts, eni_config_to_come, footprint, of_groups, of_new_node, of_node_to_come, to_come,
+    NewNode, ZONE_LABEL, budgets, counts, eni_config_to_come, footprint, of_groups, of_new_node, of_node_to_come,
+    to_come,
 };
 
 /// A node's pool as far as EC2 and Kubernetes show it.

@@ -38,7 +38,7 @@ use crate::inventory::InstanceId;
 
 pub use facts::{Ahead, Facts, Reach};
 pub use fit::Room;
-pub use gate::scale_in as may_scale_in;
+pub use gate::{drain_budget, scale_in as may_scale_in};
 pub use inspect::{Findings, Inspected, inspect};
 pub use journal::{Deed, Entry, Journal};
 pub use refusal::{Because, Refusal};

@@ -37,9 +37,9 @@
 mod autoscaler;
 mod cni;
 mod connect;
+mod csi;
 mod declared;
 pub mod drain;
-mod csi;
 mod event;
 mod kind;
 mod lease;

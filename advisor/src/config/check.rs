@@ -62,7 +62,19 @@ pub(super) fn lengths(config: &Config) -> [(&'static str, &str, usize); 5] {
 /// Path of the key, value, least and most allowed.
 pub(super) fn ranges(config: &Config) -> [(&'static str, u64, u64, u64); 49] {
     let Config {
-        aws, observe, in_flight, leaks, feed, history, forecast, scaling, expander, reachability, cloudwatch, leader_election, ..
+        aws,
+        observe,
+        in_flight,
+        leaks,
+        feed,
+        history,
+        forecast,
+        scaling,
+        expander,
+        reachability,
+        cloudwatch,
+        leader_election,
+        ..
     } = config;
     let (out, scale_in, stuck) = (&scaling.scale_out, &scaling.scale_in, &scaling.stuck_pods);
     [

@@ -8,6 +8,7 @@ use super::facts::Facts;
 use super::journal::Deed;
 use super::refusal::{Because, Refusal};
 use super::window;
+use crate::config::Scaling;
 use crate::inventory::{Group, InstanceId};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -24,7 +25,7 @@ pub fn scale_in(facts: &Facts<'_>) -> Result<(), Because> {
         return Err(Refusal::StaleBooks.into());
     }
     facts.reach.scale_in.clone()?;
-    let need = Duration::from_secs(facts.policy.scale_in.drain_secs) + MARGIN;
+    let need = drain_budget(facts.policy);
     match facts.reach.credentials.filter(|left| *left < need) {
         Some(left) => {
             let detail = format!("{} s left, {} s needed", left.as_secs(), need.as_secs());
@@ -32,6 +33,12 @@ pub fn scale_in(facts: &Facts<'_>) -> Result<(), Because> {
         }
         None => Ok(()),
     }
+}
+
+/// How long credentials must be good for when a drain begins.
+#[must_use]
+pub fn drain_budget(policy: &Scaling) -> Duration {
+    Duration::from_secs(policy.scale_in.drain_secs) + MARGIN
 }
 
 /// What speaks against beginning one, on any node.

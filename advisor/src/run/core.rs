@@ -23,7 +23,7 @@ use crate::inventory::Inventory;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::outlook::Outlook;
-use crate::plan::{Because, Reach, Refusal, ScalingPlan};
+use crate::plan::{Because, Refusal, ScalingPlan};
 use crate::reachability::Reached;
 use crate::state::{ClusterState, State};
 
@@ -123,11 +123,6 @@ impl Core {
     /// Whether it may.
     pub(super) fn leads(&self) -> bool {
         self.term().is_some()
-    }
-
-    /// Whether AWS can be reached, by the latest probes.
-    pub(super) fn reach(&self, _now: Time) -> Reach {
-        Reach { scale_out: Ok(()), scale_in: Ok(()), credentials: None }
     }
 
     /// Whether Cluster Autoscaler runs; `None` where nobody knows.

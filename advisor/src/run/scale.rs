@@ -13,6 +13,7 @@ use std::time::Duration;
 use headroom_capacity::time::Time;
 use headroom_cluster::drain::Mark;
 use headroom_cluster::{About, Client, Reports};
+use headroom_reach::Service;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
@@ -24,8 +25,12 @@ use crate::config::Mode;
 use crate::inventory::{InstanceId, Inventory};
 use crate::ledger::{Known, Policy};
 use crate::plan::{
-    Ahead, Because, Facts, Findings, Inspected, Refusal, ScalingPlan, Unneeded, inspect, may_scale_in, plan,
+    Ahead, Because, Facts, Findings, Inspected, Reach, Refusal, ScalingPlan, Unneeded, drain_budget, inspect,
+    may_scale_in, plan,
 };
+
+/// From one demand for new credentials to the next, where they are always short.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
 
 /// What those who act have at hand.
 pub(super) struct Means {
@@ -35,6 +40,8 @@ pub(super) struct Means {
     pub(super) journal: Keeper,
     pub(super) reports: Reports,
     pub(super) books: Policy,
+    /// What must be reachable to remove a node.
+    needed: Vec<Service>,
 }
 
 impl Means {
@@ -47,6 +54,7 @@ impl Means {
             journal: Keeper::new(client, &election.namespace, &election.name),
             reports: Reports::new(client, "headroom-advisor", instance),
             books: super::books::policy(core),
+            needed: needed(std::env::var_os("AWS_WEB_IDENTITY_TOKEN_FILE").is_some()),
         }
     }
 
@@ -63,10 +71,31 @@ impl Means {
         About::Note { namespace: note.namespace.clone(), name: note.name.clone() }
     }
 
+    /// Whether AWS can be reached, by the latest probes.
+    fn reach(&self, now: Time) -> Reach {
+        let (reached, config) = (self.core.reached.load_full(), &self.core.config.reachability);
+        let at = Duration::from_millis(now.as_millis());
+        let open = |services: &[Service], passes| {
+            let open = reached.passes.open(services, at, passes, config.window());
+            open.map_err(|not| Because::new(Refusal::EndpointNotReachable, not.to_string()))
+        };
+        Reach {
+            scale_out: open(&[Service::AutoScaling], 1),
+            scale_in: open(&self.needed, config.passes),
+            credentials: self.aws.credentials_last(),
+        }
+    }
+
     /// Whether this advisor may act at this moment; asked before each thing that it does.
     fn may_act(&self) -> bool {
         self.core.config.scaling.mode == Mode::Act && self.core.leads()
     }
+}
+
+/// To end an instance and to see that its ENIs are gone; with IRSA credentials come from STS (AWS SDKs' `AWS_WEB_IDENTITY_TOKEN_FILE`).
+fn needed(irsa: bool) -> Vec<Service> {
+    let sts = irsa.then_some(Service::Sts);
+    [Service::AutoScaling, Service::Ec2].into_iter().chain(sts).collect()
 }
 
 /// What those who act tell.
@@ -95,6 +124,8 @@ struct Planner {
     evicting: bool,
     /// Instances that are on their way out for good; their nodes are there a while longer.
     gone: BTreeMap<Arc<str>, InstanceId>,
+    /// When credentials were asked for anew.
+    renewed_at: Option<Time>,
     said: BTreeSet<(&'static str, Arc<str>, Refusal)>,
 }
 
@@ -143,6 +174,15 @@ impl Planner {
         }
     }
 
+    /// Credentials that would end before a drain does are asked for anew ahead of time, so that a node does not wait for it.
+    fn renew(&mut self, means: &Means, reach: &Reach, now: Time) {
+        let short = reach.credentials.is_some_and(|left| left < drain_budget(&means.core.config.scaling));
+        if short && self.renewed_at.is_none_or(|at| now.since(at) >= RENEW_EVERY) {
+            self.renewed_at = Some(now);
+            means.aws.renew_credentials();
+        }
+    }
+
     async fn round(&mut self, means: &Arc<Means>, tell: &mpsc::Sender<News>, now: Time) {
         let core = &means.core;
         let books = core.ledger.load_full().zip(core.headroom.load_full());
@@ -150,7 +190,8 @@ impl Planner {
         let inventory = Arc::clone(&core.inventory.borrow());
         let cluster = core.cluster(now);
         let ahead = ahead(core);
-        let reach = core.reach(now);
+        let reach = means.reach(now);
+        self.renew(means, &reach, now);
         let journal = means.journal.get();
         let busy = self.draining.as_ref().map(|node| format!("scale-in of {node}"));
         let looked = std::mem::take(&mut self.looked);
