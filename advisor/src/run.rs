@@ -207,7 +207,11 @@ fn publisher(core: &Core, aws: &Connection) -> Result<Option<Arc<Publisher>>, Sp
 async fn serve_grpc(tasks: &mut Supervisor, core: &Arc<Core>, listener: TcpListener, acceptor: Option<Acceptor>) {
     let ready = core.ready.subscribe();
     let descriptors = &[headroom_proto::FILE_DESCRIPTOR_SET];
-    let services = &[Feed::SERVICE, serve::SERVICE, expand::SERVICE];
+    let services: &'static [&'static str] = if core.config.expander.enabled {
+        &[Feed::SERVICE, serve::SERVICE, expand::SERVICE]
+    } else {
+        &[Feed::SERVICE, serve::SERVICE]
+    };
     let (router, health) = grpc::standard(services, descriptors, ready, tasks.stopped()).await;
     let mut router = router.merge(core.feed.router(tasks.stopping())).merge(serve::grpc(core));
     if core.config.expander.enabled {

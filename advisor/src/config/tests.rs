@@ -35,6 +35,23 @@ fn a_text_of_the_wrong_length_or_in_the_namespace_of_aws_is_refused() {
 }
 
 #[test]
+fn cluster_autoscaler_needs_tls_and_has_no_certificate() {
+    let with = |expander: &str, tls: &str| format!("cluster_name: c\nexpander: {{{expander}}}\ntls: {tls}\n");
+    let tls = "{cert_file: a, key_file: b}";
+    let mutual = "{cert_file: a, key_file: b, client_ca_file: c}";
+    let parsed = |expander: &str, tls: &str| Config::parse(&with(expander, tls)).unwrap();
+    assert_eq!(parsed("enabled: true", tls).warnings(), [""; 0]);
+    assert_eq!(parsed("enabled: false", "null").warnings(), [""; 0]);
+    let [warning] = parsed("enabled: true", "null").warnings()[..] else { panic!("one warning") };
+    assert!(warning.contains("TLS only"));
+    assert!(error(&with("enabled: true", mutual)).starts_with("config: tls.client_ca_file: must be null"));
+    assert!(Config::parse(&with("enabled: false", mutual)).is_ok());
+    assert_eq!(parsed("cluster_autoscaler_version: v1.34.2", "null").warnings(), [""; 0]);
+    let wrong = error(&with("cluster_autoscaler_version: newest", "null"));
+    assert_eq!(wrong, "config: expander.cluster_autoscaler_version: 'newest' is not a version such as 1.34");
+}
+
+#[test]
 fn each_range_holds_at_both_ends_and_no_further() {
     for (key, _, min, max) in check::ranges(&least()) {
         let with = |value: u64| {

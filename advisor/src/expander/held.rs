@@ -132,8 +132,9 @@ impl Held {
             group.pods.retain(|key| ours.contains(key));
             // Pods without a UID cannot be told apart: what is held for them is held to the end.
             if group.all_pods > 0 {
-                let left = group.wanted.nodes as usize * group.pods.len();
-                let left = u32::try_from(left.div_ceil(group.all_pods)).unwrap_or(u32::MAX);
+                let nodes = usize::try_from(group.wanted.nodes).unwrap_or(usize::MAX);
+                let left = nodes.saturating_mul(group.pods.len()).div_ceil(group.all_pods);
+                let left = u32::try_from(left).unwrap_or(u32::MAX);
                 group.nodes = group.nodes.min(left).max(group.came);
             }
         }

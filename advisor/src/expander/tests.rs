@@ -1,6 +1,7 @@
 //! Requests as they are sent, and answers by books that are made up.
 
 mod answers;
+mod books;
 mod promises;
 mod requests;
 

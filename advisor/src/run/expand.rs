@@ -145,8 +145,13 @@ fn say(answer: &Answer, asked: &[Asked], took: Duration) {
             tracing::info!(outcome, ?kept, groups, took_ms, "Cluster Autoscaler answered");
         }
         Outcome::Partial | Outcome::Veto | Outcome::LeastBad => {
-            let message = "Cluster Autoscaler answered: no group has the addresses for all its nodes";
-            tracing::warn!(outcome, ?kept, groups, took_ms, message);
+            tracing::warn!(
+                outcome,
+                ?kept,
+                groups,
+                took_ms,
+                "Cluster Autoscaler answered: no group is known to have the addresses for all its nodes"
+            );
         }
     }
 }
