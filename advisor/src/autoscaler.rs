@@ -92,7 +92,7 @@ impl AutoscalerSeen {
 /// The value of `--name=value`, `--name value` or, as `true`, of `--name`; the last one counts. Words of a shell's command line too.
 fn flag<'a>(command: &'a [String], name: &str) -> Option<&'a str> {
     let words: Vec<&str> = command.iter().flat_map(|part| part.split_whitespace()).collect();
-    let found = words.iter().enumerate().filter_map(|(at, word)| {
+    let mut found = words.iter().enumerate().filter_map(|(at, word)| {
         let rest = word.strip_prefix("--")?.strip_prefix(name)?;
         if let Some(value) = rest.strip_prefix('=') {
             return Some(value.trim_matches(['"', '\'']));
@@ -100,7 +100,7 @@ fn flag<'a>(command: &'a [String], name: &str) -> Option<&'a str> {
         let next = words.get(at + 1).filter(|next| !next.starts_with('-') && name != "balance-similar-node-groups");
         rest.is_empty().then(|| next.copied().unwrap_or("true"))
     });
-    found.last()
+    found.next_back()
 }
 
 #[cfg(test)]

@@ -119,11 +119,11 @@ impl Held {
         if self.0.is_empty() {
             return;
         }
-        let ours = self.0.iter().flat_map(|promise| &promise.groups).flat_map(|group| &group.pods);
-        let mut ours: HashSet<u64> = ours.copied().collect();
+        let ours = self.0.iter().flat_map(|promise| &promise.groups).map(|group| &group.pods[..]);
+        let mut ours: HashSet<u64> = pods(ours).collect();
         let before = ours.len();
-        for key in asked.iter().flat_map(|asked| &asked.pods.keys) {
-            ours.remove(key);
+        for key in pods(asked.iter().map(|asked| &asked.pods.keys[..])) {
+            ours.remove(&key);
         }
         if ours.len() == before {
             return;
@@ -139,6 +139,12 @@ impl Held {
             }
         }
     }
+}
+
+/// All in the lists, of which one is mostly the same as the one before: a pod that waits would fit in several groups.
+fn pods<'a>(lists: impl Iterator<Item = &'a [u64]>) -> impl Iterator<Item = u64> {
+    let mut last: &[u64] = &[];
+    lists.filter(move |list| std::mem::replace(&mut last, list) != *list).flatten().copied()
 }
 
 impl Growing {

@@ -144,6 +144,9 @@ impl Daemons {
     }
 }
 
+/// The nodes that pods of one name stand on, and how many pods they are.
+type Stands<'a> = (BTreeSet<&'a Arc<str>>, usize);
+
 /// Kubernetes tells no pod's owner here, but how its name is made: a DaemonSet's and five characters (k/k
 /// `pkg/controller/controller_utils.go`, `GetPodFromTemplate`). A name that has exactly one pod, with an address, on each ready node of a
 /// group counts as a DaemonSet's; a Deployment spread as evenly makes a new node seem to take one more.
@@ -158,7 +161,7 @@ fn daemons(ledger: &Ledger, cluster: &ClusterState) -> Daemons {
         }
     }
     // Nodes and pods by set of nodes and name.
-    let mut found: HashMap<(Option<&Arc<str>>, &str), (BTreeSet<&Arc<str>>, usize)> = HashMap::new();
+    let mut found: HashMap<(Option<&Arc<str>>, &str), Stands<'_>> = HashMap::new();
     for pod in cluster.pods.values().filter(|pod| !pod.over && pod.demand != Demand::None) {
         let Some(node) = &pod.node else { continue };
         let Some((set, _)) = pod.name.rsplit_once('-') else { continue };

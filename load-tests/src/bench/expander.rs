@@ -155,7 +155,7 @@ fn request(size: Size) -> Vec<u8> {
 fn rooms(size: Size) -> Rooms {
     let subnet = |at: u32| SubnetId::from(format!("subnet-{at}"));
     let room = |at: u32| {
-        let ips = if at % 3 == 0 { 50 } else { 60_000 };
+        let ips = if at.is_multiple_of(3) { 50 } else { 60_000 };
         (subnet(at), SubnetRoom { free: Units { ips, prefixes: ips / 16 }, exhausted_in_secs: None })
     };
     let group = |at: u32| {

@@ -136,7 +136,7 @@ proptest! {
     #[test]
     fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let mut request = request(true, false);
-        request.options[0] = option("one", &[bytes.clone()], true, false).encode_to_vec().into();
+        request.options[0] = option("one", std::slice::from_ref(&bytes), true, false).encode_to_vec().into();
         request.options.push(bytes.clone().into());
         request.node_map.insert("two".to_owned(), bytes.clone());
         prop_assert_eq!(read(&request).len(), 3);
