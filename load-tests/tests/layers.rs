@@ -103,3 +103,33 @@ fn capacity_and_forecast_stay_pure() {
         }
     }
 }
+
+/// Auto Scaling would choose which instances end, and end them undrained.
+#[test]
+fn nothing_lowers_a_desired_capacity_by_a_number() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../advisor/src");
+    let (mut found, mut folders) = (Vec::new(), vec![root.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the sources are there") {
+            let path = entry.expect("a file").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("UTF-8");
+            let words =
+                ["set_desired_capacity(", "desired_capacity(size(", "update_auto_scaling_group", "should_decrement"];
+            for line in text.lines().filter(|line| words.iter().any(|word| line.contains(word))) {
+                let at = path.strip_prefix(&root).expect("below it").display().to_string();
+                found.push((at, line.trim().to_owned()));
+            }
+        }
+    }
+    found.sort();
+    let lines: Vec<&str> = found.iter().map(|(_, line)| line.as_str()).collect();
+    assert!(found.iter().all(|(at, _)| at == "aws/scale.rs"), "{found:?}");
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    // To what was read a moment before and more: by a `NonZeroU32`.
+    assert!(lines.iter().any(|line| line.contains("desired_capacity(size(to))")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("should_decrement_desired_capacity(true)")), "{lines:?}");
+}

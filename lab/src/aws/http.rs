@@ -52,7 +52,7 @@ async fn handle(State(shared): State<Shared>, method: Method, uri: Uri, headers:
     }
     let request = match query::Request::parse(&method, &uri, &body) {
         Ok(request) => request,
-        Err(error) => return query::no_service(&error),
+        Err(error) => return shared.dated(query::no_service(&error)),
     };
     let call = Call { service: request.service, operation: &request.operation, headers: &headers };
     let result = shared.admit_and(&call, |vpc, now| request.run(vpc, now)).await;

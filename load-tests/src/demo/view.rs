@@ -127,7 +127,7 @@ mod tests {
         };
         let subnet =
             SubnetReport { name: "a".into(), free_ips: Ips(3), free_prefixes: Prefixes(0), ..SubnetReport::default() };
-        let totals = Totals { bound: 57, with_ip: 56, hanging: 1, unbound: 2, failed_adds: 12 };
+        let totals = Totals { bound: 57, with_ip: 56, hanging: 1, unbound: 2, failed_adds: 12, lost: 0 };
         let report = Report { elapsed: Duration::from_secs(75), nodes: vec![node], subnets: vec![subnet], totals };
         let reasons = vec![("0/1 nodes are available: 1 Too many pods.".to_owned(), 2)];
         Outcome { mode: Mode::Plain, report, reasons, settled: true }

@@ -46,7 +46,14 @@ impl Rig {
         let tls = Tls { cert_file: file("server.crt"), key_file: file("server.key"), client_ca_file: None };
         let config = Config {
             cluster_name: "headroom-lab".to_owned(),
-            observe: Observe { subnets_secs: 5, enis_secs: 10, instances_secs: 10, groups_secs: 10, topology_secs: 60 },
+            observe: Observe {
+                subnets_secs: 5,
+                enis_secs: 10,
+                instances_secs: 10,
+                groups_secs: 10,
+                topology_secs: 60,
+                ..Observe::default()
+            },
             expander: Expander {
                 enabled: true,
                 cluster_autoscaler_version: version.map(str::to_owned),

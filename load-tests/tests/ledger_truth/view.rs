@@ -130,5 +130,5 @@ fn pod(pod: &Value, at: Time) -> Option<PodInfo> {
     };
     let waiting_since = (node.is_some() && ip.is_none() && !over && !host).then_some(at);
     let (name, requests) = (object::name(pod).into(), Default::default());
-    Some(PodInfo { name, node, demand, requests, ip, over, refused_at: None, waiting_since })
+    Some(PodInfo { name, node, demand, requests, ip, over, shortage: None, refused_at: None, waiting_since })
 }
