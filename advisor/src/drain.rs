@@ -35,6 +35,10 @@ pub struct Seen<'a> {
     pub group: Option<&'a Group>,
     /// Whether a scale-in may still go on.
     pub may: Result<(), Because>,
+    /// Whether each of its pods may be moved.
+    pub pods_may: Result<(), Because>,
+    /// The desired capacity that the plan was made from, where there is a plan.
+    pub desired: Option<u32>,
 }
 
 /// How long things may take.
@@ -69,20 +73,18 @@ pub enum Step {
 /// The next step for `instance`.
 #[must_use]
 pub fn next(instance: &str, seen: &Seen<'_>, limits: &Limits) -> Step {
+    if !seen.there {
+        return Step::Done;
+    }
     let member = seen.group.map(|group| group.members.iter().find(|member| member.instance.as_str() == instance));
-    // The group is what tells of the instance. The node may be gone sooner (someone deleted it) or stay a while longer.
     match member {
-        Some(None) => return Step::Done,
         Some(Some(member)) if is_leaving(member) => return Step::Done,
-        _ if !seen.there => return Step::Done,
+        // Auto Scaling forgets an instance that has ended, and one that somebody detached: that one goes on running.
+        Some(None) if seen.mark.is_some_and(|mark| mark.terminate_sent_at_ms.is_some()) => return Step::Done,
+        Some(None) => return Step::GiveBack(Because::new(Refusal::GroupChanged, "the instance is in no group")),
         _ => {}
     }
-    let Some(mark) = seen.mark else {
-        return match &seen.may {
-            Ok(()) => Step::Mark,
-            Err(because) => Step::GiveBack(because.clone()),
-        };
-    };
+    let Some(mark) = seen.mark else { return begin(member.flatten().zip(seen.group), seen) };
     if mark.instance != instance {
         return Step::GiveBack(Because::new(Refusal::GroupChanged, "the node's name belongs to another instance"));
     }
@@ -110,6 +112,9 @@ pub fn next(instance: &str, seen: &Seen<'_>, limits: &Limits) -> Step {
     }
     let Some(tenants) = seen.tenants else { return Step::Wait("the list of its pods") };
     let left: Vec<&Tenant> = tenants.iter().filter(|pod| pod.must_leave()).collect();
+    if let Err(because) = &seen.pods_may {
+        return Step::GiveBack(because.clone());
+    }
     let to_evict: Vec<PodUid> = left.iter().filter(|pod| !pod.deleting).map(|pod| pod.uid.clone()).collect();
     if !to_evict.is_empty() {
         return Step::Evict(to_evict);
@@ -121,6 +126,17 @@ pub fn next(instance: &str, seen: &Seen<'_>, limits: &Limits) -> Step {
         return Step::Wait("the group, to be read");
     }
     Step::Terminate
+}
+
+/// The first step is only taken with the group at hand, read a moment ago: that is one more proof that AWS can be reached.
+fn begin(found: Option<(&Member, &Group)>, seen: &Seen<'_>) -> Step {
+    let Some((member, group)) = found else {
+        return Step::GiveBack(Because::new(Refusal::EndpointNotReachable, "the group could not be read"));
+    };
+    let changed = seen.desired.is_some_and(|desired| desired != group.desired);
+    let stale = changed.then(|| Because::new(Refusal::GroupChanged, format!("desired capacity {}", group.desired)));
+    let against = seen.may.clone().err().or(stale).or_else(|| speaks_against(member, group));
+    against.map_or(Step::Mark, Step::GiveBack)
 }
 
 /// Whether the instance is on its way out of the group (Auto Scaling user guide, "Lifecycle of an instance"): nothing brings it back.

@@ -38,8 +38,8 @@ use crate::inventory::InstanceId;
 
 pub use facts::{Ahead, Facts, Reach};
 pub use fit::Room;
-pub use gate::{drain_budget, scale_in as may_scale_in};
-pub use inspect::{Findings, Inspected, inspect};
+pub use gate::{drain_budget, go_on as may_go_on};
+pub use inspect::{Findings, Inspected, inspect, may_leave};
 pub use journal::{Deed, Entry, Journal};
 pub use refusal::{Because, Refusal};
 pub use scale_in::Unneeded;

@@ -33,7 +33,7 @@ use self::core::Core;
 use self::scale::Means;
 use crate::aws::{ConnectError as AwsConnectError, Connection, Observer};
 use crate::cloudwatch::{Publisher, SpoolError};
-use crate::config::{self, Config, LeakAction, Mode};
+use crate::config::{self, Config, LeakAction};
 use crate::feed::Feed;
 use crate::history::{History, HistoryError, Limits};
 use crate::metrics::{ADMIN, GRPC};
@@ -155,10 +155,8 @@ where
     tasks.watch("books", books::keep(Arc::clone(&core), publisher.clone()));
     tasks.watch("Cluster Autoscaler", autoscaler::look(Arc::clone(&core), client.clone()));
     tasks.watch("forecast", foresee::look_ahead(Arc::clone(&core), aws.sdk.clone()));
-    if core.config.scaling.mode != Mode::Observe {
-        let means = Means::new(&core, &client, &aws, &identity);
-        tasks.watch("plan", scale::keep_planning(Arc::new(means)));
-    }
+    let means = Means::new(&core, &client, &aws, &identity);
+    tasks.watch("plan", scale::keep_planning(Arc::new(means)));
     if let Some(publisher) = publisher {
         if core.config.cloudwatch.cni_metrics_helper_names {
             tasks.watch("ipamd", scrape::scrape(Arc::clone(&core), client.clone()));

@@ -77,8 +77,8 @@ pub struct PodInfo {
     pub ip: Option<Ipv4Addr>,
     /// It has finished, or is gone from its node.
     pub over: bool,
-    /// Why the extender kept it from every node, while it waits for one.
-    pub shortage: Option<Reason>,
+    /// Why the extender kept it from every node, while it waits for one, and since when.
+    pub shortage: Option<(Reason, Time)>,
     /// When kubelet last said that the CNI had no address for it. Only for those that need one of the node's pool: the CNI says the
     /// same of a branch ENI that is not ready.
     pub refused_at: Option<Time>,

@@ -52,6 +52,15 @@ impl Mark {
     }
 }
 
+/// A node as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// What it bears.
+    pub bears: Bears,
+    /// `spec.providerID`: a name may pass to another instance, and kubelet keeps the annotations of the node that it finds.
+    pub provider_id: Option<String>,
+}
+
 /// What a node bears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bears {
@@ -160,27 +169,31 @@ where
     Err(DrainError::Endless(kind))
 }
 
-/// What a node bears; `None` where it is gone.
+/// A node as it is now; `None` where it is gone.
 ///
 /// # Errors
 /// What the client reports; RBAC: `get` on `nodes`.
-pub async fn look(client: &Client, node: &str) -> Result<Option<Bears>, DrainError> {
+pub async fn look(client: &Client, node: &str) -> Result<Option<Look>, DrainError> {
     let found = Api::<core::Node>::all(client.clone()).get_opt(node).await.map_err(|source| DrainError::Failed {
         what: format!("read node {node}"),
         verbs: "get on nodes",
         source: Box::new(source),
     })?;
-    let text = |node: core::Node| node.metadata.annotations.and_then(|mut all| all.remove(MARK));
-    Ok(found.map(|node| match text(node) {
-        None => Bears::Nothing,
-        Some(text) => Mark::parse(&text).map_or(Bears::Unreadable, Bears::Mark),
+    Ok(found.map(|node| {
+        let text = node.metadata.annotations.and_then(|mut all| all.remove(MARK));
+        let bears = match text {
+            None => Bears::Nothing,
+            Some(text) => Mark::parse(&text).map_or(Bears::Unreadable, Bears::Mark),
+        };
+        Look { bears, provider_id: node.spec.and_then(|spec| spec.provider_id) }
     }))
 }
 
 /// Cordons and taints a node and writes the mark on it, in one update; a mark that is there is written anew.
 ///
 /// # Errors
-/// [`DrainError::Conflict`] when somebody else was faster; what the client reports. RBAC: `get` and `patch` on `nodes`.
+/// [`DrainError::Conflict`] when somebody else was faster, or has cordoned the node; what the client reports. RBAC: `get` and `patch` on
+/// `nodes`.
 pub async fn mark(client: &Client, node: &str, mark: &Mark) -> Result<(), DrainError> {
     let text = serde_json::to_string(mark).expect("numbers and texts");
     change(client, node, |taints| {
@@ -235,6 +248,10 @@ async fn change(
     let had = found.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MARK));
     if annotation.is_none() && !had {
         return Ok(());
+    }
+    // Somebody else's cordon would be taken back with our mark.
+    if annotation.is_some() && !had && spec.unschedulable == Some(true) {
+        return Err(DrainError::Conflict(node.to_owned()));
     }
     let patch = json!({
         "metadata": {"resourceVersion": found.metadata.resource_version, "annotations": {MARK: annotation}},

@@ -39,6 +39,16 @@ impl Placement {
     }
 }
 
+impl Placement {
+    /// Whether it tolerates every taint: then it may come back to a node that is being emptied.
+    #[must_use]
+    pub fn tolerates_everything(&self) -> bool {
+        let taint = |key: &str| Taint { key: key.to_owned(), value: String::new(), effect: "NoSchedule".to_owned() };
+        let (ours, cordon) = (taint(crate::drain::MARK), taint("node.kubernetes.io/unschedulable"));
+        [ours, cordon].iter().all(|taint| self.tolerations.iter().any(|one| tolerates(one, taint)))
+    }
+}
+
 /// A term without requirements matches nothing.
 fn matches(term: &core::NodeSelectorTerm, node: &Node) -> bool {
     let labels = term.match_expressions.as_deref().unwrap_or_default();
@@ -143,5 +153,10 @@ mod tests {
         ] {
             assert_eq!(allows(with(tolerations.clone()), json!({}), taints), allowed, "{tolerations}");
         }
+        let everything = |tolerations: Value| {
+            Placement::of(&serde_json::from_value(with(tolerations)).unwrap()).tolerates_everything()
+        };
+        assert!(everything(json!([{"operator": "Exists"}])));
+        assert!(!everything(json!([{"key": "team", "operator": "Exists"}])));
     }
 }

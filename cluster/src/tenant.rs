@@ -57,9 +57,11 @@ pub struct Tenant {
     pub requests: Requests,
     /// Which nodes it may be on.
     pub placement: Placement,
-    /// It has required affinity to pods, required anti-affinity, or a topology spread that must hold: where it may be depends on where
-    /// others are.
+    /// Where it may be depends on what a node alone does not tell: required affinity to pods, required anti-affinity, a topology spread
+    /// that must hold, a port of the host, or a resource beside CPU, memory and addresses.
     pub depends_on_others: bool,
+    /// `status.podIP` is set.
+    pub has_ip: bool,
     /// It has an `emptyDir` or `hostPath` volume, which does not move with it.
     pub local_storage: bool,
     /// Cluster Autoscaler's `safe-to-evict` annotation.
@@ -85,7 +87,8 @@ impl Tenant {
         let core::Pod { metadata, spec, status } = pod;
         let spec = spec?;
         let annotations = metadata.annotations.unwrap_or_default();
-        let phase = status.and_then(|status| status.phase).unwrap_or_default();
+        let status = status.unwrap_or_default();
+        let phase = status.phase.unwrap_or_default();
         let controller =
             metadata.owner_references.unwrap_or_default().into_iter().find(|owner| owner.controller == Some(true));
         let (demand, requests) = pod::needs(&spec);
@@ -106,7 +109,8 @@ impl Tenant {
             demand,
             requests,
             placement: Placement::of(&spec),
-            depends_on_others: depends_on_others(&spec),
+            depends_on_others: depends_on_others(&spec) || uses_more(&spec),
+            has_ip: status.pod_ip.is_some_and(|ip| !ip.is_empty()),
             local_storage: spec
                 .volumes
                 .iter()
@@ -116,6 +120,17 @@ impl Tenant {
             grace: Duration::from_secs(u64::try_from(grace).unwrap_or(0)),
         })
     }
+}
+
+/// Host ports and extended resources, those of addresses aside.
+fn uses_more(spec: &core::PodSpec) -> bool {
+    let containers = || spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let port = containers().flat_map(|one| one.ports.iter().flatten()).any(|port| port.host_port.unwrap_or(0) > 0);
+    let known = |name: &str| matches!(name, "cpu" | "memory" | "ephemeral-storage" | pod::POD_ENI | pod::WINDOWS_IP);
+    let requests = containers().filter_map(|one| one.resources.as_ref()).flat_map(|of| of.requests.iter().flatten());
+    let other = requests.map(|(name, _)| name.as_str()).any(|name| !known(name));
+    // On the host's network every port of a container is the host's.
+    (port && spec.host_network != Some(true)) || other
 }
 
 fn depends_on_others(spec: &core::PodSpec) -> bool {
@@ -216,6 +231,12 @@ mod tests {
         let term = json!([{"topologyKey": "kubernetes.io/hostname"}]);
         for (spec, tied) in [
             (json!({"containers": []}), false),
+            (json!({"containers": [{"name": "c", "ports": [{"containerPort": 80, "hostPort": 80}]}]}), true),
+            (json!({"containers": [{"name": "c", "resources": {"requests": {"nvidia.com/gpu": "1"}}}]}), true),
+            (
+                json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "1", "vpc.amazonaws.com/pod-eni": "1"}}}]}),
+                false,
+            ),
             (
                 json!({"containers": [], "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": term}}}),
                 true,

@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use aws_sdk_autoscaling::config::Builder;
+use aws_sdk_autoscaling::config::retry::RetryConfig;
 use aws_sdk_autoscaling::types::{Activity, RetryStrategy, ScalingActivityStatusCode};
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::time::Time;
@@ -31,6 +33,12 @@ pub struct FailedLaunch {
     pub message: String,
 }
 
+/// What is told as a number, or must not be done twice, is sent once: a repetition whose forerunner had its effect would act on a group
+/// that somebody has changed since.
+fn once() -> Builder {
+    Builder::new().retry_config(RetryConfig::disabled())
+}
+
 impl Api<'_> {
     /// One group as it is now; `None` where there is none of the name.
     ///
@@ -52,7 +60,13 @@ impl Api<'_> {
         let request = self.connection.autoscaling.set_desired_capacity();
         let request = request.auto_scaling_group_name(&*group.name).desired_capacity(size(to)).honor_cooldown(false);
         self.recorded(operation, async {
-            request.send().await.map(drop).map_err(|error| AwsError::of(operation, &error, SystemTime::now()))
+            request
+                .customize()
+                .config_override(once())
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| AwsError::of(operation, &error, SystemTime::now()))
         })
         .await
     }
@@ -99,7 +113,13 @@ impl Api<'_> {
         let request = self.connection.autoscaling.terminate_instance_in_auto_scaling_group();
         let request = request.instance_id(instance.as_str()).should_decrement_desired_capacity(true);
         self.recorded(operation, async {
-            request.send().await.map(drop).map_err(|error| AwsError::of(operation, &error, SystemTime::now()))
+            request
+                .customize()
+                .config_override(once())
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| AwsError::of(operation, &error, SystemTime::now()))
         })
         .await
     }

@@ -30,6 +30,7 @@ fn pod(name: &str) -> Tenant {
         requests: Requests::default(),
         placement: Placement::default(),
         depends_on_others: false,
+        has_ip: true,
         local_storage: false,
         safe_to_evict: None,
         grace: Duration::from_secs(30),
@@ -73,10 +74,21 @@ fn each_step_follows_from_what_is_seen() {
     let two = group(&[(I, "InService"), ("i-2", "InService")], 2);
     let leaving = group(&[(I, "Terminating:Wait"), ("i-2", "InService")], 1);
     let least = Group { min: 2, ..two.clone() };
+    let leaving_one = Group { desired: 3, ..two.clone() };
+    let without = group(&[("i-2", "InService")], 2);
     let (daemon, web) = (Tenant { owner: Owner::DaemonSet, ..pod("agent") }, pod("web"));
     let going = Tenant { deleting: true, ..web.clone() };
     let (fresh, old, sent) = (mark(0, None), mark(0, None), mark(0, Some(100)));
-    let seen = |now: u64, mark, tenants, group, may| Seen { now: at(now), mark, there: true, tenants, group, may };
+    let seen = |now: u64, mark, tenants, group, may| Seen {
+        now: at(now),
+        mark,
+        there: true,
+        tenants,
+        group,
+        may,
+        pods_may: Ok(()),
+        desired: Some(2),
+    };
     let ready = [daemon.clone()];
     let (both, ending) = ([daemon.clone(), web.clone()], [daemon, going]);
     for (what, seen, step) in [
@@ -89,6 +101,7 @@ fn each_step_follows_from_what_is_seen() {
         ("settled", seen(5, Some(&fresh), Some(&both), Some(&two), Ok(())), Step::Evict(vec!["web".into()])),
         ("pods end", seen(9, Some(&fresh), Some(&ending), Some(&two), Ok(())), Step::Wait("its pods, to end")),
         ("empty", seen(9, Some(&fresh), Some(&ready), Some(&two), Ok(())), Step::Terminate),
+        ("gone from its group", seen(200, Some(&sent), Some(&ready), Some(&without), no()), Step::Done),
         ("on its way out", seen(9, Some(&fresh), Some(&ready), Some(&leaving), no()), Step::Done),
         ("unread group", seen(9, Some(&fresh), Some(&ready), None, Ok(())), Step::Wait("the group, to be read")),
         ("in doubt", seen(120, Some(&sent), Some(&ready), Some(&two), no()), Step::Wait("the termination")),
@@ -108,6 +121,17 @@ fn each_step_follows_from_what_is_seen() {
     for (refusal, seen) in [
         (Refusal::EndpointNotReachable, seen(9, Some(&fresh), Some(&both[..]), None, no())),
         (Refusal::EndpointNotReachable, seen(200, Some(&sent), Some(&ready), Some(&two), no())),
+        (Refusal::EndpointNotReachable, seen(0, None, Some(&both), None, Ok(()))),
+        (Refusal::MinSize, seen(0, None, Some(&both), Some(&least), Ok(()))),
+        (Refusal::GroupChanged, seen(0, None, Some(&both), Some(&leaving_one), Ok(()))),
+        (Refusal::GroupChanged, seen(9, Some(&fresh), Some(&both), Some(&without), Ok(()))),
+        (
+            Refusal::PodNotReplicated,
+            Seen {
+                pods_may: Err(Refusal::PodNotReplicated.into()),
+                ..seen(9, Some(&fresh), Some(&both), Some(&two), Ok(()))
+            },
+        ),
         (Refusal::MinSize, seen(9, Some(&fresh), Some(&both), Some(&least), Ok(()))),
         (Refusal::DrainTimeout, seen(600, Some(&old), Some(&both), Some(&two), Ok(()))),
     ] {
@@ -207,6 +231,8 @@ impl World {
             tenants: Some(&tenants),
             group: self.aws.then_some(&group),
             may: gate.clone(),
+            pods_may: Ok(()),
+            desired: Some(2),
         };
         let mut effect = || {
             let lives = cut > 0;

@@ -1,7 +1,6 @@
 //! Which of the groups asked for can feed what would be added to them.
 
 mod judge;
-mod spread;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

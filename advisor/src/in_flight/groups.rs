@@ -73,16 +73,19 @@ pub(crate) fn of_node_to_come(known: &Known<'_>, group: &Group, subnet: &SubnetI
 /// What new nodes of the group can hold, one for each known type that its members have.
 pub(crate) fn budgets(known: &Known<'_>, group: &Group, subnet: &SubnetId) -> impl Iterator<Item = Ipv4Budget> {
     let types: BTreeSet<&Arc<str>> = group.members.iter().map(|member| &member.instance_type).collect();
-    types.into_iter().filter_map(move |name| of_type(known, &known.limits(name)?, subnet))
+    types.into_iter().filter_map(move |name| of_type(known, name, &known.limits(name)?, subnet))
 }
 
-fn of_type(known: &Known<'_>, limits: &InstanceLimits, subnet: &SubnetId) -> Option<Ipv4Budget> {
+fn of_type(known: &Known<'_>, name: &Arc<str>, limits: &InstanceLimits, subnet: &SubnetId) -> Option<Ipv4Budget> {
     let settings = known.settings();
+    // As many as kubelet was told on the nodes of the type that run; a group's own setting goes before EKS's default.
+    let nodes = known.cluster().nodes.values().map(|info| &info.node);
+    let told = nodes.filter(|node| node.instance_type.as_ref() == Some(name)).map(|node| node.max_pods).max();
     let facts = NodeFacts {
         kind: NodeKind::Linux,
         limits: Some(limits),
         settings,
-        max_pods: limits.default_max_pods(),
+        max_pods: told.filter(|most| *most > 0).unwrap_or_else(|| limits.default_max_pods()),
         unmanaged: Enis::ZERO,
         excluded: Enis(u32::from(settings.subnet_discovery && known.is_excluded(subnet))),
         trunk_attached: false,

@@ -16,7 +16,7 @@ use crate::plan::{Refusal, ScalingPlan, What};
 const OUTCOMES: [(&str, &[&str]); 3] = [
     ("scale_out", &["raised", "arrived", "launch_failed", "refused", "group_changed", "not_leading", "failed"]),
     ("scale_in", &["gone", "given_back", "left", "ips_returned", "enis_left"]),
-    ("evict", &["evicted", "gone", "disruption_budget", "not_replicated", "not_leading", "failed"]),
+    ("evict", &["evicted", "gone", "has_ip", "disruption_budget", "not_replicated", "not_leading", "failed"]),
 ];
 
 #[derive(Debug)]

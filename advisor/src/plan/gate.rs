@@ -9,26 +9,30 @@ use super::journal::Deed;
 use super::refusal::{Because, Refusal};
 use super::window;
 use crate::config::Scaling;
+use crate::in_flight::counts;
 use crate::inventory::{Group, InstanceId};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// What an eviction, the termination and their answers may take beside the drain itself.
 const MARGIN: Duration = Duration::from_secs(120);
 
-/// Whether a scale-in may go on: AWS is reachable, the credentials last and the books are fresh. Asked for again at each step of one that
-/// was begun.
+/// Whether a scale-in that was begun may go on: AWS is reachable, the credentials last for what is left to do, and the books are fresh.
+/// Asked for again at each step.
 ///
 /// # Errors
 /// The first thing that speaks against it.
-pub fn scale_in(facts: &Facts<'_>) -> Result<(), Because> {
+pub fn go_on(facts: &Facts<'_>) -> Result<(), Because> {
+    reachable(facts, MARGIN)
+}
+
+fn reachable(facts: &Facts<'_>, credentials: Duration) -> Result<(), Because> {
     if facts.books_are_stale() {
         return Err(Refusal::StaleBooks.into());
     }
     facts.reach.scale_in.clone()?;
-    let need = drain_budget(facts.policy);
-    match facts.reach.credentials.filter(|left| *left < need) {
+    match facts.reach.credentials.filter(|left| *left < credentials) {
         Some(left) => {
-            let detail = format!("{} s left, {} s needed", left.as_secs(), need.as_secs());
+            let detail = format!("{} s left, {} s needed", left.as_secs(), credentials.as_secs());
             Err(Because::new(Refusal::CredentialsExpiring, detail))
         }
         None => Ok(()),
@@ -43,7 +47,7 @@ pub fn drain_budget(policy: &Scaling) -> Duration {
 
 /// What speaks against beginning one, on any node.
 pub(super) fn begin(facts: &Facts<'_>) -> Result<(), Because> {
-    scale_in(facts)?;
+    reachable(facts, drain_budget(facts.policy))?;
     let (policy, journal, now) = (&facts.policy.scale_in, facts.journal, facts.now);
     if let Some(busy) = facts.busy {
         return Err(Because::new(Refusal::Busy, busy));
@@ -89,25 +93,40 @@ pub(super) fn group(facts: &Facts<'_>, group: &Group) -> Result<(), Because> {
 }
 
 /// Whether AZRebalance would answer the loss of `instance` by launching in one zone and ending a node in another, which nobody drains: it
-/// does where the zones' counts differ by more than one (Auto Scaling user guide, "Rebalancing activities").
+/// does where the zones' counts differ by more than one (Auto Scaling user guide, "Rebalancing activities"). A loss that makes the
+/// difference smaller is none of its business.
 pub(super) fn balance(facts: &Facts<'_>, group: &Group, instance: &InstanceId) -> Result<(), Because> {
-    if group.suspended.iter().any(|process| process == "AZRebalance") {
+    if !rebalances(group) {
         return Ok(());
     }
-    let az = |subnet| facts.inventory.subnets.get(subnet).map(|subnet| &subnet.az);
-    let mut zones: BTreeMap<&Arc<str>, u32> =
-        group.subnets.iter().filter_map(|subnet| Some((az(subnet)?, 0))).collect();
-    for member in group.members.iter().filter(|member| member.instance != *instance) {
-        let placed = facts.inventory.instances.get(&member.instance).and_then(|one| az(one.subnet.as_ref()?));
-        if let Some(count) = placed.and_then(|az| zones.get_mut(az)) {
-            *count += 1;
-        }
-    }
-    let most = zones.values().max().copied().unwrap_or(0);
-    let least = zones.values().min().copied().unwrap_or(0);
-    if most > least + 1 {
+    let zones = zones(facts, group, Some(instance));
+    let home = zone(facts, instance).and_then(|zone| zones.get(zone)).copied().unwrap_or(0);
+    if zones.values().max().is_some_and(|most| *most > home + 1) {
         let counts: Vec<String> = zones.iter().map(|(az, count)| format!("{count} in {az}")).collect();
         return Err(Because::new(Refusal::AzRebalance, counts.join(", ")));
     }
     Ok(())
+}
+
+/// Whether Auto Scaling keeps the group's zones in balance.
+pub(super) fn rebalances(group: &Group) -> bool {
+    !group.suspended.iter().any(|process| process == "AZRebalance")
+}
+
+fn zone<'a>(facts: &Facts<'a>, instance: &InstanceId) -> Option<&'a Arc<str>> {
+    let subnet = facts.inventory.instances.get(instance)?.subnet.as_ref()?;
+    facts.inventory.subnets.get(subnet).map(|subnet| &subnet.az)
+}
+
+/// Members in each zone of the group that count against its desired capacity, one of them left out.
+pub(super) fn zones<'a>(facts: &Facts<'a>, group: &Group, without: Option<&InstanceId>) -> BTreeMap<&'a Arc<str>, u32> {
+    let subnets = group.subnets.iter().filter_map(|subnet| facts.inventory.subnets.get(subnet));
+    let mut zones: BTreeMap<&Arc<str>, u32> = subnets.map(|subnet| (&subnet.az, 0)).collect();
+    let members = group.members.iter().filter(|member| Some(&member.instance) != without && counts(&member.lifecycle));
+    for member in members {
+        if let Some(count) = zone(facts, &member.instance).and_then(|zone| zones.get_mut(zone)) {
+            *count += 1;
+        }
+    }
+    zones
 }

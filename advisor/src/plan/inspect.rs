@@ -11,6 +11,7 @@ use headroom_cluster::drain::{Disruption, Owner, Tenant};
 use super::facts::Facts;
 use super::fit::{self, Usage};
 use super::refusal::{Because, Refusal};
+use crate::state::NodeInfo;
 
 /// How long a node that may go may do so on the strength of one look.
 const FRESH: Duration = Duration::from_secs(60);
@@ -55,24 +56,35 @@ impl Findings {
 /// The first thing that speaks against it, with the pod's name.
 pub fn inspect(facts: &Facts<'_>, node: &str, inspected: &Inspected) -> Result<(), Because> {
     let moving: Vec<&Tenant> = inspected.tenants.iter().filter(|pod| pod.must_leave()).collect();
-    for pod in &moving {
-        may_move(pod, inspected)?;
-    }
+    may_leave(&inspected.tenants, inspected.own_pod.as_deref())?;
     budgets(&moving, &inspected.disruptions)?;
     dns(node, inspected)?;
     let needs: Vec<Used> = moving.iter().map(|pod| need(pod.demand, &pod.requests)).collect();
     let usage = Usage::of(facts);
+    let zone = facts.cluster.nodes.get(node).and_then(|info| info.node.zone.clone());
     let lets = |at: usize, node: &str| {
-        facts.cluster.nodes.get(node).is_some_and(|info| moving[at].placement.allows(&info.node))
+        let pod = moving[at];
+        // An EBS volume stays in its zone.
+        let reaches = |info: &NodeInfo| pod.requests.volumes == 0 || info.node.zone == zone;
+        facts.cluster.nodes.get(node).is_some_and(|info| pod.placement.allows(&info.node) && reaches(info))
     };
     fit::place(&needs, &fit::rooms(facts, &usage, node), lets)
 }
 
+/// Whether each pod that has to leave may be moved at all. Asked again of a node that is being emptied: pods may have come to it since
+/// the first look.
+///
+/// # Errors
+/// The first pod that may not, with its name.
+pub fn may_leave(tenants: &[Tenant], own_pod: Option<&str>) -> Result<(), Because> {
+    tenants.iter().filter(|pod| pod.must_leave() && !pod.deleting).try_for_each(|pod| may_move(pod, own_pod))
+}
+
 /// Cluster Autoscaler's rules (`simulator/drainability/rules`): an annotation `safe-to-evict=true` answers for storage and for what nothing
 /// makes anew.
-fn may_move(pod: &Tenant, inspected: &Inspected) -> Result<(), Because> {
+fn may_move(pod: &Tenant, own_pod: Option<&str>) -> Result<(), Because> {
     let refuse = |refusal| Err(Because::new(refusal, pod.full_name()));
-    if inspected.own_pod.as_deref() == Some(&pod.full_name()) {
+    if own_pod == Some(&*pod.full_name()) {
         return refuse(Refusal::OwnPod);
     }
     match pod.safe_to_evict {
@@ -82,11 +94,14 @@ fn may_move(pod: &Tenant, inspected: &Inspected) -> Result<(), Because> {
         None if pod.local_storage => return refuse(Refusal::PodLocalStorage),
         None => {}
     }
+    if pod.placement.tolerates_everything() {
+        return refuse(Refusal::PodToleratesTaint);
+    }
     if pod.depends_on_others { refuse(Refusal::PodDependsOnOthers) } else { Ok(()) }
 }
 
-/// Each budget must allow as many disruptions as pods of it have to move: they could be waited for, but a drain that may not finish is
-/// not begun. The eviction API refuses a pod with two budgets for ever.
+/// Each budget must allow a disruption: the pods leave one after the other as it allows, but a drain that cannot begin is not begun. The
+/// eviction API refuses a pod with two budgets for ever.
 fn budgets(moving: &[&Tenant], disruptions: &[Disruption]) -> Result<(), Because> {
     for pod in moving {
         let of_pod: Vec<&Disruption> = disruptions.iter().filter(|budget| budget.protects(pod)).collect();

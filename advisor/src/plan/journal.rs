@@ -5,13 +5,14 @@ use std::time::Duration;
 use headroom_capacity::time::Time;
 use serde::{Deserialize, Serialize};
 
-/// What is forgotten: the longest time that anything looks back over, a group's failed launches.
-const KEPT: Duration = Duration::from_secs(3 * 3600);
+/// How long evictions are remembered, and everything else: the longest cool-down that the configuration may ask for.
+const KEPT: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(86_400));
 /// Most entries; the oldest go first.
-const MOST: usize = 500;
+const MOST: usize = 2000;
 /// First and longest pause after a failed launch; it doubles with each (Cluster Autoscaler `utils/backoff`, `--initial-node-group-backoff-duration`,
-/// `--max-node-group-backoff-duration`). Failures count for [`KEPT`], which is `--node-group-backoff-reset-timeout`.
+/// `--max-node-group-backoff-duration`), and how long failures count (`--node-group-backoff-reset-timeout`).
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(1800));
+const FAILURES_COUNT: Duration = Duration::from_secs(3 * 3600);
 
 /// Something that was done or tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +52,10 @@ pub struct Journal {
 impl Journal {
     /// Adds one and forgets what is too old.
     pub fn add(&mut self, deed: Deed, group: &str, count: u32, now: Time) {
-        let oldest = now.as_millis().saturating_sub(u64::try_from(KEPT.as_millis()).unwrap_or(u64::MAX));
-        self.entries.retain(|entry| entry.at_ms >= oldest);
+        self.entries.retain(|entry| {
+            let kept = if entry.deed == Deed::Evict { KEPT.0 } else { KEPT.1 };
+            now.since(entry.at()) < kept
+        });
         let over = (self.entries.len() + 1).saturating_sub(MOST);
         self.entries.drain(..over);
         self.entries.push(Entry { at_ms: now.as_millis(), deed, group: group.to_owned(), count });
@@ -75,13 +78,23 @@ impl Journal {
     /// instances of a full subnet's group in another.
     #[must_use]
     pub fn back_off_until(&self, group: &str, now: Time) -> Option<Time> {
-        let failures = self.of(Deed::LaunchFailed).filter(|entry| entry.group == group && now.since(entry.at()) < KEPT);
+        let failures =
+            self.of(Deed::LaunchFailed).filter(|entry| entry.group == group && now.since(entry.at()) < FAILURES_COUNT);
         let mut until = None;
         for (nth, entry) in (0_u32..).zip(failures) {
             let pause = BACK_OFF.0.saturating_mul(2_u32.saturating_pow(nth)).min(BACK_OFF.1);
             until = Some(entry.at() + pause);
         }
         until.filter(|until| *until > now)
+    }
+
+    /// Whether nodes that were asked for last are still waited for: not once a launch has failed, or so much time has passed.
+    #[must_use]
+    pub fn awaits_nodes(&self, group: &str, deadline: Duration, now: Time) -> bool {
+        match (self.last(Deed::ScaleOut, Some(group)), self.last(Deed::LaunchFailed, Some(group))) {
+            (Some(asked), failed) => failed.is_none_or(|failed| failed < asked) && now.since(asked) < deadline,
+            (None, failed) => failed.is_none(),
+        }
     }
 
     fn of(&self, deed: Deed) -> impl DoubleEndedIterator<Item = &Entry> {
@@ -115,12 +128,13 @@ mod tests {
             (journal.last(Deed::ScaleOut, None), journal.last(Deed::ScaleOut, Some("a"))),
             (Some(at(1800)), Some(at(0)))
         );
-        journal.add(Deed::ScaleIn, a, 1, at(11_000));
+        journal.add(Deed::ScaleIn, a, 1, at(86_400));
         assert_eq!(journal.last(Deed::ScaleOut, Some("a")), None);
         for second in 0..1000 {
-            journal.add(Deed::Evict, a, 1, at(11_000 + second));
+            journal.add(Deed::Evict, a, 1, at(86_400 + second));
         }
-        assert_eq!(journal.entries.len(), MOST);
+        assert_eq!(journal.count(Deed::Evict, hour, at(87_400)), 60, "no longer than a minute");
+        assert_eq!(journal.last(Deed::ScaleIn, None), Some(at(86_400)), "whatever else there was");
     }
 
     #[test]

@@ -36,8 +36,9 @@ pub(super) fn pods_of_nodes_to_come(facts: &Facts<'_>) -> u32 {
         let launched = facts.inventory.instances.get(id).map(|instance| instance.launched_at);
         ready.contains(id) || launched.is_some_and(|at| facts.now.since(at) >= facts.known.policy().in_flight_deadline)
     };
-    let coming =
-        facts.inventory.groups.iter().filter(|(name, _)| facts.journal.back_off_until(name, facts.now).is_none());
+    let deadline = facts.known.policy().in_flight_deadline;
+    let awaited = |name: &str| facts.journal.awaits_nodes(name, deadline, facts.now);
+    let coming = facts.inventory.groups.iter().filter(|(name, _)| awaited(name));
     let pods = coming.map(|(_, group)| {
         let nodes = in_flight::to_come(group, is_there);
         nodes.saturating_mul(pods_per_node(facts, group).unwrap_or(0))

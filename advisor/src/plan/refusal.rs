@@ -100,8 +100,10 @@ refusals! {
     PodNotSafeToEvict = "pod_not_safe_to_evict", "a pod of it is annotated safe-to-evict=false";
     /// A pod with local storage.
     PodLocalStorage = "pod_local_storage", "a pod of it has local storage";
-    /// A pod whose place depends on others'.
-    PodDependsOnOthers = "pod_depends_on_others", "where a pod of it may be depends on other pods, which is not simulated";
+    /// A pod whose place depends on more than nodes, CPU, memory and addresses.
+    PodDependsOnOthers = "pod_depends_on_others", "where a pod of it may be depends on what is not simulated";
+    /// A pod that would come back.
+    PodToleratesTaint = "pod_tolerates_taint", "a pod of it tolerates every taint and would come back";
     /// A budget allows no disruption.
     DisruptionBudget = "disruption_budget", "a PodDisruptionBudget allows no disruption";
     /// The last ready replica of the cluster's DNS.
@@ -112,8 +114,6 @@ refusals! {
     DrainTimeout = "drain_timeout", "its pods were not gone in time";
     /// The group is not what the plan was made from.
     GroupChanged = "group_changed", "somebody else has changed the group meanwhile";
-    /// AWS refused.
-    AwsRefused = "aws_refused", "AWS refused";
     /// Another advisor leads, or none.
     NotLeading = "not_leading", "this advisor does not lead";
     /// Nothing makes the pod anew, or it would come back to the same node.

@@ -9,10 +9,12 @@ use headroom_capacity::ids::SubnetId;
 use headroom_capacity::units::{IPS_PER_PREFIX, Ips, Prefixes};
 
 use super::facts::Facts;
+use super::gate;
 use super::journal::Deed;
 use super::node_cost;
 use super::refusal::{Because, Refusal};
 use super::{Cause, ScaleOut, ScalingPlan, What};
+use crate::in_flight::spread;
 use crate::inventory::Group;
 use crate::ledger::InFlight;
 
@@ -59,9 +61,8 @@ pub(super) fn add(facts: &Facts<'_>, plan: &mut ScalingPlan) {
         }
         match one.grow(facts, &mut rooms, need, nodes_left) {
             Ok(step) => {
-                let nodes = step.to - step.from;
-                need = need.saturating_sub(nodes.saturating_mul(one.pods));
-                nodes_left -= nodes;
+                need = need.saturating_sub(step.pods);
+                nodes_left -= step.to - step.from;
                 plan.scale_out.push(step);
             }
             Err(because) => plan.refuse(What::ScaleOut, one.name, because),
@@ -132,9 +133,9 @@ impl Candidate<'_> {
         let nodes = need.div_ceil(self.pods).min(most).min(self.group.max - self.group.desired);
         let on_each = need.div_ceil(nodes.max(1)).min(self.pods);
         let takes = |subnet: &SubnetId| node_cost::takes(facts, self.group, subnet, on_each).unwrap_or_default();
-        let costs: Vec<(&SubnetId, Vec<InFlight>)> =
-            self.group.subnets.iter().map(|subnet| (subnet, takes(subnet))).collect();
-        let subnets = u32::try_from(costs.len()).unwrap_or(u32::MAX);
+        // A subnet that was not read has no room that is known.
+        let read = self.group.subnets.iter().filter(|subnet| facts.inventory.subnets.contains_key(*subnet));
+        let costs: Vec<(&SubnetId, Vec<InFlight>)> = read.map(|subnet| (subnet, takes(subnet))).collect();
         let step = |nodes: u32, subnet: Option<&SubnetId>| ScaleOut {
             group: Arc::clone(self.name),
             from: self.group.desired,
@@ -143,23 +144,35 @@ impl Candidate<'_> {
             pods: need.min(nodes.saturating_mul(self.pods)),
             cause: Cause::Waiting,
         };
-        if subnets == 0 || nodes == 0 {
+        if costs.is_empty() || nodes == 0 {
             return Err(Refusal::NoSubnetRoom.into());
         }
-        // Which subnets get one more than others is Auto Scaling's choice: each must be able to.
-        let share = nodes.div_ceil(subnets);
+        let zones = gate::zones(facts, self.group, None);
+        let azs: Vec<&Arc<str>> =
+            costs.iter().filter_map(|(subnet, _)| Some(&facts.inventory.subnets.get(*subnet)?.az)).collect();
+        let shares = spread(&azs, |az| zones.get(az).copied().unwrap_or(0), nodes);
         let mut spread = rooms.clone();
-        if costs.iter().all(|(_, cost)| (0..share).all(|_| spread.take(cost))) {
+        let feeds = |((_, cost), share): (&(&SubnetId, Vec<InFlight>), &u32)| (0..*share).all(|_| spread.take(cost));
+        if costs.iter().zip(&shares).all(feeds) {
             *rooms = spread;
             return Ok(step(nodes, None));
         }
-        let best = costs.iter().map(|(subnet, cost)| (rooms.nodes(cost, nodes), subnet, cost));
-        match best.max_by_key(|(fit, subnet, _)| (*fit, Reverse(subnet.as_str()))) {
+        // All in one subnet, as many as leave the zones in balance: AZRebalance would end others undrained.
+        let balanced = |az: &Arc<str>| {
+            let others = zones.iter().filter(|(zone, _)| ***zone != *az).map(|(_, count)| *count).min();
+            let room = others.map(|least| (least + 1).saturating_sub(zones.get(az).copied().unwrap_or(0)));
+            room.filter(|_| gate::rebalances(self.group)).unwrap_or(u32::MAX).min(nodes)
+        };
+        let fits = costs.iter().zip(&azs).map(|((subnet, cost), az)| (rooms.nodes(cost, balanced(az)), subnet, cost));
+        match fits.max_by_key(|(fit, subnet, _)| (*fit, Reverse(subnet.as_str()))) {
             Some((fit @ 1.., subnet, cost)) => {
                 for _ in 0..fit {
                     rooms.take(cost);
                 }
-                Ok(step(fit, Some(subnet)))
+                Ok(ScaleOut { pods: need.min(fit.saturating_mul(on_each)), ..step(fit, Some(subnet)) })
+            }
+            _ if costs.iter().any(|(_, cost)| rooms.nodes(cost, 1) > 0) => {
+                Err(Because::new(Refusal::AzRebalance, "only some of its subnets can feed a node"))
             }
             _ => {
                 let least = costs

@@ -9,6 +9,9 @@ use super::facts::Facts;
 use super::node_cost;
 use crate::state::PodInfo;
 
+/// A pod that waits for longer, kube-scheduler having tried it again, cannot use the room that nodes have.
+const PASSED_OVER: Duration = Duration::from_secs(60);
+
 /// What lacks addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shortage {
@@ -27,15 +30,18 @@ pub struct Shortage {
 pub(super) fn shortage(facts: &Facts<'_>) -> Shortage {
     let mut shortage = Shortage { room: facts.headroom.cluster, ..Shortage::default() };
     let grace = Duration::from_secs(facts.policy.stuck_pods.grace_secs);
+    let mut passed_over = 0;
     for pod in facts.cluster.pods.values().filter(|pod| !pod.over && pod.demand == Demand::PodIp) {
-        if let Some(reason) = pod.shortage.filter(|reason| pod.node.is_none() && lasts(*reason)) {
+        if let Some((reason, since)) = pod.shortage.filter(|(reason, _)| pod.node.is_none() && lasts(*reason)) {
             *shortage.waiting.entry(reason).or_default() += 1;
+            passed_over += u32::from(facts.now.since(since) >= PASSED_OVER);
         }
         shortage.stuck += u32::from(is_stuck(pod, grace, facts));
     }
     shortage.coming = node_cost::pods_of_nodes_to_come(facts);
     let wanted = u64::from(shortage.waiting.values().sum::<u32>() + shortage.stuck);
-    let missing = wanted.saturating_sub(shortage.room).saturating_sub(shortage.coming.into());
+    // What room there is has not been theirs: taints, selectors, CPU.
+    let missing = wanted.saturating_sub(shortage.room).max(passed_over.into()).saturating_sub(shortage.coming.into());
     shortage.need = u32::try_from(missing).unwrap_or(u32::MAX);
     shortage
 }

@@ -75,7 +75,7 @@ impl World {
     fn waiting(&mut self, pods: usize, reason: Reason) {
         for nth in 0..pods {
             let pod = self.fixture.pod("none", None);
-            (pod.node, pod.waiting_since, pod.shortage) = (None, None, Some(reason));
+            (pod.node, pod.waiting_since, pod.shortage) = (None, None, Some((reason, NOW)));
             pod.name = format!("default/web-{nth}").into();
         }
     }
@@ -165,6 +165,11 @@ fn room_that_is_there_or_on_its_way_is_used_first() {
     world.waiting(30, Reason::InstanceIpLimit);
     let plan = world.plan();
     assert!(plan.shortage.room >= 30 && plan.shortage.need == 0 && plan.scale_out.is_empty(), "{plan}");
+    // None of them has found it for a minute.
+    let short = Some((Reason::InstanceIpLimit, NOW - Duration::from_secs(60)));
+    world.fixture.cluster.pods.values_mut().take(3).for_each(|pod| pod.shortage = short);
+    let plan = world.plan();
+    assert_eq!((plan.shortage.need, plan.scale_out.len()), (3, 1), "{plan}");
     world.full("i-1", 0);
     world.full("i-2", 1);
     world.group().desired = 4;
@@ -354,21 +359,25 @@ fn zones_stay_in_balance_unless_nobody_would_set_them_right() {
     world.fixture.inventory.subnets.insert("b".into(), subnet);
     // Both nodes are in zone a: without one of them it is 1 and 0.
     assert!(world.plan().scale_in.is_some());
-    world.fixture.node("i-3", 7200);
-    world.fixture.node("i-4", 7200);
     for id in ["i-3", "i-4"] {
+        world.fixture.node(id, 7200);
         world.group().members.push(member(id));
+    }
+    for id in ["i-2", "i-3", "i-4"] {
         let instance = world.fixture.inventory.instances.get_mut(&InstanceId::from(id)).unwrap();
-        (instance.group, instance.subnet) = (Some("workers".into()), Some("a".into()));
+        (instance.group, instance.subnet) = (Some("workers".into()), Some("b".into()));
     }
     world.group().desired = 4;
+    let gone = |plan: &ScalingPlan| plan.scale_in.as_ref().map(|one| one.node.to_string());
     let plan = world.plan();
-    assert!(
-        why(&plan, What::ScaleIn).iter().all(|why| *why == Refusal::AzRebalance) && plan.scale_in.is_none(),
+    // 0 and 3 without the first, 1 and 2 without the second.
+    assert_eq!(
+        (why(&plan, What::ScaleIn), gone(&plan)),
+        (vec![Refusal::AzRebalance], Some("i-2".to_owned())),
         "{plan}"
     );
     world.group().suspended.push("AZRebalance".to_owned());
-    assert!(world.plan().scale_in.is_some());
+    assert_eq!(gone(&world.plan()).as_deref(), Some("i-1"));
 }
 
 #[test]

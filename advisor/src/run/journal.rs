@@ -20,14 +20,14 @@ pub(super) struct Keeper {
     client: Client,
     note: Note,
     current: ArcSwap<Journal>,
-    /// One write after the other: each replaces the whole text.
-    writing: Mutex<()>,
+    /// One write after the other: each replaces the whole text. Whether what the last leader wrote was read.
+    loaded: Mutex<bool>,
 }
 
 impl Keeper {
     pub(super) fn new(client: &Client, namespace: &str, name: &str) -> Keeper {
         let note = Note { namespace: namespace.to_owned(), name: name.to_owned(), key: KEY };
-        Keeper { client: client.clone(), note, current: ArcSwap::default(), writing: Mutex::new(()) }
+        Keeper { client: client.clone(), note, current: ArcSwap::default(), loaded: Mutex::new(false) }
     }
 
     /// Where it is kept.
@@ -41,19 +41,27 @@ impl Keeper {
 
     /// Takes up what the last leader wrote. A text that is none of ours counts as none.
     pub(super) async fn load(&self) -> anyhow::Result<()> {
-        let _writing = self.writing.lock().await;
+        let mut loaded = self.loaded.lock().await;
         let text = tokio::time::timeout(WITHIN, self.note.read(&self.client)).await??;
         let journal = text.map(|text| serde_json::from_str(&text)).transpose().unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal cannot be read; cool-downs and budgets begin anew");
             None
         });
         self.current.store(Arc::new(journal.unwrap_or_default()));
+        *loaded = true;
         Ok(())
+    }
+
+    /// Another leads: what it writes has to be read before anything is written again.
+    pub(super) async fn forget(&self) {
+        *self.loaded.lock().await = false;
     }
 
     /// Notes what is about to be done. It must not be done where this fails: the next leader would not know of it.
     pub(super) async fn intend(&self, deed: Deed, group: &str, count: u32, now: Time) -> anyhow::Result<()> {
-        let _writing = self.writing.lock().await;
+        let loaded = self.loaded.lock().await;
+        // What is not known must not be written over.
+        anyhow::ensure!(*loaded, "the journal has not been read yet");
         let mut journal = Journal::clone(&self.current.load());
         journal.add(deed, group, count, now);
         let text = serde_json::to_string(&journal)?;

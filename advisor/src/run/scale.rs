@@ -1,4 +1,4 @@
-//! Makes a plan every few seconds and, where this advisor leads and acts, has it carried out. Whoever carries it out does so beside this
+//! Makes a plan every few seconds, unless the advisor only observes, and, where it leads and acts, has it carried out. Whoever carries it out does so beside this
 //! loop, which waits for nobody.
 
 mod drain;
@@ -22,15 +22,18 @@ use super::journal::Keeper;
 use crate::aws::Connection;
 use crate::cloudwatch::figures::max_age;
 use crate::config::Mode;
-use crate::inventory::{InstanceId, Inventory};
+use crate::inventory::InstanceId;
 use crate::ledger::{Known, Policy};
 use crate::plan::{
     Ahead, Because, Facts, Findings, Inspected, Reach, Refusal, ScalingPlan, Unneeded, drain_budget, inspect,
-    may_scale_in, plan,
+    may_go_on, plan,
 };
 
 /// From one demand for new credentials to the next, where they are always short.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
+
+/// A call of the API server by one who acts is not waited for any longer.
+const CALL_WITHIN: Duration = Duration::from_secs(10);
 
 /// What those who act have at hand.
 pub(super) struct Means {
@@ -60,8 +63,11 @@ impl Means {
 
     /// Tells people, where `kubectl describe` shows it; that it cannot is no reason not to go on.
     async fn tell(&self, about: About, warning: bool, reason: &str, action: &str, note: &str) {
-        if let Err(error) = self.reports.write(&about, warning, reason, action, note).await {
-            tracing::debug!(%error, reason, "an event could not be written");
+        let written = self.reports.write(&about, warning, reason, action, note);
+        match tokio::time::timeout(CALL_WITHIN, written).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, reason, "an event could not be written"),
+            Err(_) => tracing::debug!(reason, "an event could not be written in time"),
         }
     }
 
@@ -108,6 +114,18 @@ enum News {
     Evicted,
 }
 
+/// Does it beside the loop and tells how it ended, `otherwise` where it panicked.
+fn beside(tell: &mpsc::Sender<News>, otherwise: News, work: impl Future<Output = News> + Send + 'static) {
+    let tell = tell.clone();
+    tokio::spawn(async move {
+        let over = tokio::spawn(work).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a task of the plan failed");
+            otherwise
+        });
+        tell.send(over).await.ok();
+    });
+}
+
 /// What is to be known from one plan to the next.
 #[derive(Default)]
 struct Planner {
@@ -116,8 +134,9 @@ struct Planner {
     findings: Findings,
     looked: Vec<(Arc<str>, Result<Inspected, String>)>,
     looking: bool,
-    /// The term of which the journal was read.
+    /// The term of which the journal was read, or of which that was tried.
     journal_of: Option<u32>,
+    tried_journal_of: Option<u32>,
     reading_journal: bool,
     draining: Option<Arc<str>>,
     growing: bool,
@@ -146,6 +165,10 @@ pub(super) async fn keep_planning(means: Arc<Means>) {
             }
             continue;
         }
+        // However long rounds take, what others tell is heard.
+        while let Ok(one) = news.try_recv() {
+            planner.take(one);
+        }
         core.metrics.planning(now.since(due));
         // A round that was missed is not made up for.
         due = (due + period).max(now);
@@ -160,9 +183,11 @@ impl Planner {
                 self.looking = false;
                 self.looked.push((node, found));
             }
-            News::JournalRead(term, Ok(())) => (self.reading_journal, self.journal_of) = (false, Some(term)),
-            News::JournalRead(_, Err(error)) => {
-                self.reading_journal = false;
+            News::JournalRead(term, Ok(())) => {
+                (self.reading_journal, self.journal_of, self.tried_journal_of) = (false, Some(term), Some(term));
+            }
+            News::JournalRead(term, Err(error)) => {
+                (self.reading_journal, self.tried_journal_of) = (false, Some(term));
                 tracing::warn!(error = format!("{error:#}"), "nothing is done until the journal can be read");
             }
             News::Drained(node, instance) => {
@@ -176,7 +201,7 @@ impl Planner {
 
     /// Credentials that would end before a drain does are asked for anew ahead of time, so that a node does not wait for it.
     fn renew(&mut self, means: &Means, reach: &Reach, now: Time) {
-        let short = reach.credentials.is_some_and(|left| left < drain_budget(&means.core.config.scaling));
+        let short = reach.credentials.is_some_and(|left| left < drain_budget(&means.core.config.scaling) + RENEW_EVERY);
         if short && self.renewed_at.is_none_or(|at| now.since(at) >= RENEW_EVERY) {
             self.renewed_at = Some(now);
             means.aws.renew_credentials();
@@ -189,6 +214,14 @@ impl Planner {
         let Some((ledger, headroom)) = books else { return };
         let inventory = Arc::clone(&core.inventory.borrow());
         let cluster = core.cluster(now);
+        if core.config.scaling.mode == Mode::Observe {
+            let marks = marks(&cluster);
+            // What was begun in another mode is given back; nothing else is touched.
+            if !marks.is_empty() {
+                self.act(means, tell, &Arc::default(), &marks);
+            }
+            return;
+        }
         let ahead = ahead(core);
         let reach = means.reach(now);
         self.renew(means, &reach, now);
@@ -229,7 +262,7 @@ impl Planner {
                 }
                 let facts = Facts { findings: &findings, ..facts };
                 let (plan, unneeded) = plan(&facts, generation, &unneeded);
-                let may = may_scale_in(&facts).and_then(|()| match plan.shortage.need {
+                let may = may_go_on(&facts).and_then(|()| match plan.shortage.need {
                     0 => Ok(()),
                     pods => Err(Because::new(Refusal::NodesWanted, format!("{pods} pods lack an address"))),
                 });
@@ -247,7 +280,7 @@ impl Planner {
         self.say(means, &plan);
         core.metrics.planned(&plan);
         core.plan.store(Some(Arc::clone(&plan)));
-        self.act(means, tell, &plan, &inventory, &marks(&cluster));
+        self.act(means, tell, &plan, &marks(&cluster));
     }
 
     /// What was not refused before is told: in the log, and where this advisor leads as an event.
@@ -285,42 +318,39 @@ impl Planner {
         means: &Arc<Means>,
         tell: &mpsc::Sender<News>,
         plan: &Arc<ScalingPlan>,
-        inventory: &Inventory,
         marks: &[(Arc<str>, Option<Mark>)],
     ) {
         let Some(term) = means.core.term() else {
-            // What another leader does meanwhile is in the journal only.
-            (self.journal_of, self.gone) = (None, BTreeMap::new());
+            if self.journal_of.take().is_some() {
+                let means = Arc::clone(means);
+                tokio::spawn(async move { means.journal.forget().await });
+            }
+            self.gone.clear();
             return;
         };
+        if self.journal_of != Some(term) && !std::mem::replace(&mut self.reading_journal, true) {
+            let failed = News::JournalRead(term, Err(anyhow::anyhow!("it panicked")));
+            let means = Arc::clone(means);
+            beside(tell, failed, async move { News::JournalRead(term, means.journal.load().await) });
+        }
         if let Some(node) = plan.to_inspect.first().filter(|_| !self.looking) {
             self.looking = true;
             look::begin(means, tell, node);
         }
         self.gone.retain(|node, _| marks.iter().any(|(marked, _)| marked == node));
-        // What was begun is ended in every mode.
+        // What was begun is ended in every mode, once the journal was read or cannot be.
         let left = marks.iter().find(|(node, mark)| {
             let gone =
                 self.gone.get(node).is_some_and(|id| mark.as_ref().is_none_or(|mark| mark.instance == id.as_str()));
-            self.draining.is_none() && !gone
+            self.draining.is_none() && !gone && self.tried_journal_of == Some(term)
         });
         if let Some((node, mark)) = left {
             self.draining = Some(Arc::clone(node));
             let instance = mark.as_ref().map_or("", |mark| &mark.instance);
-            drain::begin(means, tell, drain::Target::found(node, instance, inventory));
+            drain::begin(means, tell, drain::Target::found(node, instance));
             return;
         }
-        if plan.mode != Mode::Act {
-            return;
-        }
-        if self.journal_of != Some(term) {
-            if !std::mem::replace(&mut self.reading_journal, true) {
-                let (means, tell) = (Arc::clone(means), tell.clone());
-                tokio::spawn(async move {
-                    let read = means.journal.load().await;
-                    tell.send(News::JournalRead(term, read)).await.ok();
-                });
-            }
+        if plan.mode != Mode::Act || self.journal_of != Some(term) {
             return;
         }
         if !plan.scale_out.is_empty() && !std::mem::replace(&mut self.growing, true) {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::units::IPS_PER_PREFIX;
 
-use super::spread::spread;
 use super::{Judged, Reason, Wanted};
 use crate::expander::need::{Need, Units, of_node};
 use crate::expander::read::Asked;
 use crate::expander::rooms::{GroupRoom, Landing, Rooms};
+use crate::in_flight::spread;
 
 /// Hours until a subnet runs out that make a difference: nodes are replaced within one, subnets are made within days.
 const HOURS: [u64; 4] = [1, 4, 24, 72];
@@ -32,7 +32,9 @@ pub(super) fn judge(rooms: &Rooms, held: &BTreeMap<SubnetId, Units>, asked: &Ask
     }
     let Some((name, group)) = rooms.groups.get_key_value(asked.group.as_str()) else { return judged };
     judged.pods_per_node = judged.pods_per_node.saturating_add(group.daemons);
-    let lands = group.landings.iter().zip(spread(group, asked.nodes)).filter(|(_, nodes)| *nodes > 0);
+    let azs: Vec<&Arc<str>> = group.landings.iter().map(|landing| &landing.az).collect();
+    let have = |az: &Arc<str>| group.per_az.get(az).copied().unwrap_or_default();
+    let lands = group.landings.iter().zip(spread(&azs, have, asked.nodes)).filter(|(_, nodes)| *nodes > 0);
     let lands: Vec<Land<'_>> = lands
         .map(|(landing, nodes)| {
             let need = of_node(rooms, landing, asked.template.as_ref(), judged.pods_per_node);

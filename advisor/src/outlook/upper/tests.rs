@@ -70,6 +70,7 @@ impl World {
             requests: Default::default(),
             ip: None,
             over: false,
+            shortage: None,
             refused_at: None,
             waiting_since: None,
         };

@@ -1,23 +1,27 @@
 //! Takes one node out, step by step as [`crate::drain::next`] says, and sees whether its addresses come back.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headroom_capacity::time::Time;
 use headroom_cluster::About;
-use headroom_cluster::drain::{self as node, Bears, DrainError, Mark, Tenant};
+use headroom_cluster::drain::{self as node, Bears, DrainError, Evicted, Mark, Tenant};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use super::{Means, News};
+use super::look::own_pod;
+use super::{CALL_WITHIN, Means, News, beside};
 use crate::aws::{Api, AwsError};
 use crate::drain::{Limits, Seen, Step, next};
 use crate::inventory::{Group, InstanceId, Inventory};
-use crate::plan::{Because, Deed, Refusal, ScaleIn};
+use crate::plan::{Because, Deed, Refusal, ScaleIn, may_leave};
 
 /// From one step to the next.
 const EVERY: Duration = Duration::from_secs(2);
 /// Calls of the API server for one step.
 const WITHIN: Duration = Duration::from_secs(20);
+/// What a termination may take on its way beside the call and the note that goes before it.
+const DOUBT_MARGIN: Duration = Duration::from_secs(20);
 /// A gate that nobody has renewed for so many periods is shut.
 const GATE_PERIODS: u32 = 3;
 /// From one look for the addresses to the next.
@@ -28,8 +32,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 pub(super) struct Target {
     node: Arc<str>,
     instance: InstanceId,
-    /// `None` where no group has the instance.
+    /// Its group, as far as the plan knew.
     group: Option<Arc<str>>,
+    /// The group's desired capacity, as the plan was made.
+    desired: Option<u32>,
     /// The plan that asks for it; `None` where it was begun by another, or by this process before it died.
     generation: Option<u64>,
 }
@@ -40,16 +46,22 @@ impl Target {
             node: Arc::clone(&step.node),
             instance: step.instance.clone(),
             group: Some(Arc::clone(&step.group)),
+            desired: Some(step.desired),
             generation: Some(generation),
         }
     }
 
     /// From the mark on a node.
-    pub(super) fn found(node: &Arc<str>, instance: &str, inventory: &Inventory) -> Target {
+    pub(super) fn found(node: &Arc<str>, instance: &str) -> Target {
         let instance = InstanceId::from(instance);
-        let has = |group: &&Group| group.members.iter().any(|member| member.instance == instance);
-        let group = inventory.groups.values().find(has).map(|group| Arc::clone(&group.name));
-        Target { node: Arc::clone(node), instance, group, generation: None }
+        Target { node: Arc::clone(node), instance, group: None, desired: None, generation: None }
+    }
+
+    /// Groups may not have been read when a mark is found.
+    fn group(&self, inventory: &Inventory) -> Option<Arc<str>> {
+        let has = |group: &&Group| group.members.iter().any(|member| member.instance == self.instance);
+        let found = || inventory.groups.values().find(has).map(|group| Arc::clone(&group.name));
+        self.group.clone().or_else(found)
     }
 }
 
@@ -62,14 +74,15 @@ enum End {
 }
 
 pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, target: Target) {
-    let (means, tell) = (Arc::clone(means), tell.clone());
-    tokio::spawn(async move {
+    let means = Arc::clone(means);
+    let failed = News::Drained(Arc::clone(&target.node), None);
+    beside(tell, failed, async move {
         let (node, instance) = (Arc::clone(&target.node), target.instance.clone());
         let resumed = target.generation.is_none();
         tracing::info!(%node, %instance, resumed, "scaling in");
         let end = run(&means, &target).await;
         let now = means.core.clock.now();
-        let group = target.group.as_deref().unwrap_or_default();
+        let group = target.group(&means.core.inventory.borrow()).unwrap_or_default();
         let about = || About::Node(Arc::clone(&node));
         let gone = matches!(end, End::Gone).then(|| instance.clone());
         match end {
@@ -77,26 +90,26 @@ pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, target: Targe
                 means.core.metrics.acted("scale_in", "gone");
                 tracing::info!(%node, %instance, "scaled in");
                 means.tell(about(), false, "ScaledIn", "ScaleIn", &format!("instance {instance} ends")).await;
-                means.journal.record(Deed::ScaleInOver, group, 1, now).await;
+                means.journal.record(Deed::ScaleInOver, &group, 1, now).await;
                 tokio::spawn(follow(Arc::clone(&means), instance, now));
             }
             End::GivenBack(because) => {
                 means.core.metrics.acted("scale_in", "given_back");
                 tracing::warn!(%node, %instance, why = %because, "scale-in given up; the node is back");
                 means.tell(about(), true, "ScaleInGivenUp", "ScaleIn", &because.to_string()).await;
-                means.journal.record(Deed::ScaleInOver, group, 1, now).await;
+                means.journal.record(Deed::ScaleInOver, &group, 1, now).await;
             }
             End::Left => {
                 means.core.metrics.acted("scale_in", "left");
                 tracing::info!(%node, "another advisor leads: it goes on with the scale-in");
             }
         }
-        tell.send(News::Drained(node, gone)).await.ok();
+        News::Drained(node, gone)
     });
 }
 
 async fn run(means: &Means, target: &Target) -> End {
-    let mut first = true;
+    let (mut first, mut marked) = (true, target.generation.is_none());
     loop {
         if !std::mem::take(&mut first) {
             means.core.clock.sleep(EVERY).await;
@@ -117,6 +130,10 @@ async fn run(means: &Means, target: &Target) -> End {
         if !means.core.leads() {
             return End::Left;
         }
+        // A mark that somebody has taken back is not set again.
+        if step.step == Step::Mark && std::mem::replace(&mut marked, true) {
+            return End::GivenBack(Because::new(Refusal::GroupChanged, "somebody has taken the mark back"));
+        }
         match take(means, target, step).await {
             Ok(None) => {}
             Ok(Some(end)) => return end,
@@ -134,24 +151,30 @@ struct Chosen {
 }
 
 async fn look_and_choose(means: &Means, target: &Target) -> Result<Chosen, DrainError> {
-    let bears = node::look(&means.client, &target.node).await?;
-    let mark = match &bears {
+    let look = node::look(&means.client, &target.node).await?;
+    let give_back = |why: &str| {
+        let because = Because::new(Refusal::GroupChanged, why);
+        Ok(Chosen { step: Step::GiveBack(because), mark: None, tenants: Vec::new() })
+    };
+    let mark = match look.as_ref().map(|look| &look.bears) {
         Some(Bears::Mark(mark)) => Some(mark.clone()),
-        Some(Bears::Unreadable) => {
-            let why = Because::new(Refusal::GroupChanged, "the mark on the node is not of this version");
-            return Ok(Chosen { step: Step::GiveBack(why), mark: None, tenants: Vec::new() });
-        }
+        Some(Bears::Unreadable) => return give_back("the mark on the node is not of this version"),
         _ => None,
     };
-    let tenants = match &bears {
+    let runs_on = look.as_ref().and_then(|look| InstanceId::of_provider_id(look.provider_id.as_deref()?));
+    if runs_on.is_some_and(|instance| instance != target.instance) {
+        return give_back("the node's name belongs to another instance");
+    }
+    let tenants = match &look {
         Some(_) => node::tenants(&means.client, &target.node).await?,
         None => Vec::new(),
     };
     let empty = !tenants.iter().any(Tenant::must_leave);
     let sent = mark.as_ref().is_some_and(|mark| mark.terminate_sent_at_ms.is_some());
     // In between, while pods end, there is nothing to ask the group.
-    let group = match &target.group {
-        Some(name) if mark.is_none() || empty || sent => group(means, name).await.ok().flatten(),
+    let name = target.group(&means.core.inventory.borrow());
+    let group = match name {
+        Some(name) if mark.is_none() || empty || sent => group(means, &name).await.ok().flatten(),
         _ => None,
     };
     let scaling = &means.core.config.scaling;
@@ -160,16 +183,18 @@ async fn look_and_choose(means: &Means, target: &Target) -> Result<Chosen, Drain
         settle: Duration::from_secs(scaling.scale_in.settle_secs),
         drain: Duration::from_secs(scaling.scale_in.drain_secs),
         // On the clock of the cluster, which in a simulation runs faster than calls do.
-        in_doubt: (call * 2).mul_f64(means.core.clock.rate()),
+        in_doubt: (call + CALL_WITHIN + DOUBT_MARGIN).mul_f64(means.core.clock.rate()),
     };
     let now = means.core.clock.now();
     let seen = Seen {
         now,
         mark: mark.as_ref(),
-        there: bears.is_some(),
+        there: look.is_some(),
         tenants: Some(&tenants),
         group: group.as_ref(),
         may: may(means, now),
+        pods_may: may_leave(&tenants, own_pod().as_deref()),
+        desired: target.desired,
     };
     let step = next(target.instance.as_str(), &seen, &limits);
     Ok(Chosen { step, mark, tenants })
@@ -205,7 +230,6 @@ async fn take(means: &Means, target: &Target, chosen: Chosen) -> anyhow::Result<
         Step::Wait(_) => {}
         Step::Done => return Ok(Some(End::Gone)),
         Step::Mark => {
-            // A mark that was taken back by somebody is not set again.
             let Some(generation) = target.generation else {
                 return Ok(Some(End::GivenBack(Refusal::GroupChanged.into())));
             };
@@ -216,31 +240,45 @@ async fn take(means: &Means, target: &Target, chosen: Chosen) -> anyhow::Result<
             let began_at_ms = now.as_millis();
             let mark =
                 Mark { began_at_ms, generation, instance: target.instance.to_string(), terminate_sent_at_ms: None };
-            if let Err(error) = node::mark(&means.client, &target.node, &mark).await {
-                tracing::warn!(node = %target.node, error = format!("{:#}", anyhow::Error::from(error)), "not marked");
-                // Whether it was written or not: without the mark it is given back, with it it goes on.
-                return unmark(means, target, Refusal::InspectionFailed.into()).await;
+            match timeout(CALL_WITHIN, node::mark(&means.client, &target.node, &mark)).await {
+                Ok(Ok(())) => {}
+                // Whether it was written or not: what is not there need not be taken back.
+                Ok(Err(error)) => {
+                    let because = Because::new(Refusal::InspectionFailed, format!("{:#}", anyhow::Error::from(error)));
+                    return unmark(means, target, because).await;
+                }
+                Err(_) => return unmark(means, target, Because::new(Refusal::InspectionFailed, "no answer")).await,
             }
             let about = About::Node(Arc::clone(&target.node));
             means.tell(about, false, "ScalingIn", "ScaleIn", "tainted and cordoned; its pods are evicted").await;
         }
         Step::Evict(uids) => {
             for pod in tenants.iter().filter(|pod| uids.contains(&pod.uid)) {
-                match node::evict(&means.client, pod).await? {
-                    node::Evicted::NotNow(why) => {
+                // Evictions may take their time, and others must not wait for one that fails.
+                if may(means, means.core.clock.now()).is_err() {
+                    break;
+                }
+                match timeout(CALL_WITHIN, node::evict(&means.client, pod)).await {
+                    Ok(Ok(Evicted::NotNow(why))) => {
                         tracing::info!(pod = pod.full_name(), why, "its budget does not allow an eviction now");
                     }
-                    node::Evicted::Yes | node::Evicted::Gone => {
+                    Ok(Ok(Evicted::Yes | Evicted::Gone)) => {
                         tracing::info!(pod = pod.full_name(), node = %target.node, "evicted");
                     }
+                    Ok(Err(error)) => {
+                        tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "not evicted")
+                    }
+                    Err(_) => tracing::warn!(pod = pod.full_name(), "not evicted: no answer"),
                 }
             }
         }
         Step::Terminate => {
             let Some(mark) = mark else { return Ok(None) };
             let noted = Mark { terminate_sent_at_ms: Some(now.as_millis()), ..mark };
-            node::mark(&means.client, &target.node, &noted).await?;
-            if !means.may_act() {
+            let noting = Instant::now();
+            timeout(CALL_WITHIN, node::mark(&means.client, &target.node, &noted)).await??;
+            // The doubt about the call is counted from the note.
+            if noting.elapsed() > CALL_WITHIN || !means.may_act() {
                 return Ok(Some(End::Left));
             }
             let api = Api::new(&means.aws);
@@ -256,7 +294,7 @@ async fn take(means: &Means, target: &Target, chosen: Chosen) -> anyhow::Result<
 }
 
 async fn unmark(means: &Means, target: &Target, because: Because) -> anyhow::Result<Option<End>> {
-    node::unmark(&means.client, &target.node).await?;
+    timeout(CALL_WITHIN, node::unmark(&means.client, &target.node)).await??;
     Ok(Some(End::GivenBack(because)))
 }
 

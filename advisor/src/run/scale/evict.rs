@@ -5,13 +5,14 @@ use std::sync::Arc;
 use headroom_cluster::About;
 use headroom_cluster::drain::{self, Evicted, Owner};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use super::{Means, News};
+use super::{CALL_WITHIN, Means, News, beside};
 use crate::plan::{Deed, Eviction, ScalingPlan};
 
 pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, plan: &Arc<ScalingPlan>) {
-    let (means, tell, plan) = (Arc::clone(means), tell.clone(), Arc::clone(plan));
-    tokio::spawn(async move {
+    let (means, plan) = (Arc::clone(means), Arc::clone(plan));
+    beside(tell, News::Evicted, async move {
         for one in &plan.evictions {
             match evict(&means, one).await {
                 Ok(outcome) => {
@@ -24,13 +25,16 @@ pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, plan: &Arc<Sc
                 }
             }
         }
-        tell.send(News::Evicted).await.ok();
+        News::Evicted
     });
 }
 
 async fn evict(means: &Means, one: &Eviction) -> anyhow::Result<&'static str> {
-    let tenants = drain::tenants(&means.client, &one.node).await?;
+    let tenants = timeout(CALL_WITHIN, drain::tenants(&means.client, &one.node)).await??;
     let Some(pod) = tenants.into_iter().find(|pod| pod.uid == one.uid && !pod.deleting) else { return Ok("gone") };
+    if pod.has_ip {
+        return Ok("has_ip");
+    }
     // A DaemonSet's pod would come back to the same node, and what nothing makes anew would be lost.
     if pod.owner != Owner::Controller {
         return Ok("not_replicated");
@@ -39,7 +43,7 @@ async fn evict(means: &Means, one: &Eviction) -> anyhow::Result<&'static str> {
         return Ok("not_leading");
     }
     means.journal.intend(Deed::Evict, "", 1, means.core.clock.now()).await?;
-    let outcome = match drain::evict(&means.client, &pod).await? {
+    let outcome = match timeout(CALL_WITHIN, drain::evict(&means.client, &pod)).await?? {
         Evicted::Yes => "evicted",
         Evicted::Gone => "gone",
         Evicted::NotNow(_) => "disruption_budget",

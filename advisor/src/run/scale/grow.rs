@@ -1,5 +1,6 @@
 //! Adds nodes, and sees whether they come.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +8,16 @@ use std::time::Duration;
 use headroom_capacity::time::Time;
 use tokio::sync::mpsc;
 
-use super::{Means, News};
-use crate::aws::Api;
+use super::{Means, News, beside};
+use crate::aws::{Api, AwsError};
 use crate::plan::{Deed, ScaleOut, ScalingPlan};
 
 /// From one look at a launch to the next.
 const EVERY: Duration = Duration::from_secs(15);
 
 pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, plan: &Arc<ScalingPlan>) {
-    let (means, tell, plan) = (Arc::clone(means), tell.clone(), Arc::clone(plan));
-    tokio::spawn(async move {
+    let (means, plan) = (Arc::clone(means), Arc::clone(plan));
+    beside(tell, News::Grown, async move {
         for step in &plan.scale_out {
             let (group, nodes) = (&step.group, step.to - step.from);
             let began = means.core.clock.now();
@@ -35,10 +36,14 @@ pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, plan: &Arc<Sc
                 Err(error) => {
                     means.core.metrics.acted("scale_out", "failed");
                     tracing::warn!(%group, error = format!("{error:#}"), "scale-out failed");
+                    // What AWS refuses once it refuses again: not at once.
+                    if error.is::<AwsError>() {
+                        failed(&means, step, &format!("{error:#}"), means.core.clock.now()).await;
+                    }
                 }
             }
         }
-        tell.send(News::Grown).await.ok();
+        News::Grown
     });
 }
 
@@ -53,14 +58,17 @@ async fn grow(means: &Means, step: &ScaleOut, generation: u64) -> anyhow::Result
 }
 
 async fn grow_by(means: &Means, api: &Api<'_>, step: &ScaleOut, generation: u64) -> anyhow::Result<&'static str> {
+    if !means.may_act() {
+        return Ok("not_leading");
+    }
+    let Some(by) = NonZeroU32::new(step.to.saturating_sub(step.from)) else { return Ok("group_changed") };
+    let now = means.core.clock.now();
+    means.journal.intend(Deed::ScaleOut, &step.group, by.get(), now).await?;
     let Some(fresh) = api.group(&step.group).await? else { return Ok("group_changed") };
     // Somebody else has answered the same shortage, or has another one in mind.
     if fresh.desired != step.from || step.to > fresh.max {
         return Ok("group_changed");
     }
-    let Some(by) = NonZeroU32::new(step.to.saturating_sub(step.from)) else { return Ok("group_changed") };
-    let now = means.core.clock.now();
-    means.journal.intend(Deed::ScaleOut, &step.group, by.get(), now).await?;
     if !means.may_act() {
         return Ok("not_leading");
     }
@@ -68,13 +76,21 @@ async fn grow_by(means: &Means, api: &Api<'_>, step: &ScaleOut, generation: u64)
         api.raise_desired_capacity(&fresh, by).await?;
         return Ok("raised");
     };
-    // The same plan of the same leader launches once, whatever becomes of the answer.
-    let token = format!("headroom-{}-{generation}-{}", means.core.term().unwrap_or(0), now.as_secs());
+    let token = token(means.core.term().unwrap_or(0), generation, &step.group, now);
     let launched = api.launch_instances(&step.group, by.get(), subnet, &token).await?;
     if let Some(error) = launched.errors.first() {
         failed(means, step, error, now).await;
+        return Ok("refused");
     }
-    Ok(if launched.instances.is_empty() { "refused" } else { "raised" })
+    Ok("raised")
+}
+
+/// The same step of the same plan of the same leader launches once, whatever becomes of the answer. At most 64 characters (API reference,
+/// `ClientToken`).
+fn token(term: u32, generation: u64, group: &str, now: Time) -> String {
+    let mut hasher = DefaultHasher::new();
+    (group, generation).hash(&mut hasher);
+    format!("headroom-{term}-{}-{:016x}", now.as_secs(), hasher.finish())
 }
 
 /// Looks until the nodes are there with addresses, or AWS says why they do not come.

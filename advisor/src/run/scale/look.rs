@@ -6,7 +6,7 @@ use std::time::Duration;
 use headroom_cluster::drain;
 use tokio::sync::mpsc;
 
-use super::{Means, News};
+use super::{Means, News, beside};
 use crate::plan::Inspected;
 
 const WITHIN: Duration = Duration::from_secs(20);
@@ -14,13 +14,14 @@ const WITHIN: Duration = Duration::from_secs(20);
 const DNS: (&str, &str) = ("kube-system", "k8s-app=kube-dns");
 
 pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, node: &Arc<str>) {
-    let (means, tell, node) = (Arc::clone(means), tell.clone(), Arc::clone(node));
-    tokio::spawn(async move {
+    let (means, node) = (Arc::clone(means), Arc::clone(node));
+    let failed = News::Looked(Arc::clone(&node), Err("it panicked".to_owned()));
+    beside(tell, failed, async move {
         let found = match tokio::time::timeout(WITHIN, read(&means, &node)).await {
             Ok(found) => found.map_err(|error| format!("{:#}", anyhow::Error::from(error))),
             Err(_) => Err(format!("no answer within {} s", WITHIN.as_secs())),
         };
-        tell.send(News::Looked(node, found)).await.ok();
+        News::Looked(node, found)
     });
 }
 
@@ -39,8 +40,9 @@ async fn read(means: &Means, node: &str) -> Result<Inspected, drain::DrainError>
     })
 }
 
-/// kubelet sets the pod's name, and the service account's mount tells its namespace.
-fn own_pod() -> Option<String> {
+/// `namespace/name` of the pod that this is: `POD_NAME` by the downward API, else the host's name, which is the pod's off the host's network.
+pub(super) fn own_pod() -> Option<String> {
     let namespace = std::fs::read_to_string("/var/run/secrets/kubernetes.io/serviceaccount/namespace").ok()?;
-    Some(format!("{}/{}", namespace.trim(), std::env::var("HOSTNAME").ok()?))
+    let name = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok()?;
+    Some(format!("{}/{name}", namespace.trim()))
 }

@@ -54,12 +54,14 @@ impl State {
             cluster.holders.insert(ip, pod.uid.clone());
             cluster.cooling.remove(&ip);
         }
+        let since = before.as_ref().and_then(|before| before.shortage).map_or(now, |(_, since)| since);
+        let shortage = pod.shortage.map(|reason| (reason, since));
         let info = PodInfo {
             demand: pod.demand,
             requests: pod.requests,
             ip,
             over: pod.terminal,
-            shortage: pod.shortage,
+            shortage,
             refused_at: before.as_ref().and_then(|before| before.refused_at).max(early.map(|early| early.refused_at)),
             waiting_since: (bound && pod.ip.is_none()).then(|| waited.unwrap_or(now)),
             name: before.map_or_else(|| format!("{}/{}", pod.namespace, pod.name).into(), |before| before.name),

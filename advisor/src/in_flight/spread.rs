@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::expander::rooms::GroupRoom;
-
-/// Of `nodes` more the most that each of the group's landings gets, in their order.
+/// Of `nodes` more the most that each of the group's subnets gets, in the order of their zones `azs`; `have` says how many instances a
+/// zone has.
 ///
 /// Auto Scaling starts each instance in the zone that has fewest (user guide, "Distribute instances across Availability Zones"). Of
 /// zones with equally many any may be next, and so may any subnet of a zone: where it cannot be told, each counts as the one, so
 /// that the sum may be more than `nodes`.
-pub(super) fn spread(group: &GroupRoom, nodes: u32) -> Vec<u32> {
+pub(crate) fn spread(azs: &[&Arc<str>], have: impl Fn(&Arc<str>) -> u32, nodes: u32) -> Vec<u32> {
     let mut zones: BTreeMap<&Arc<str>, (u32, u32)> = BTreeMap::new();
-    for landing in &group.landings {
-        let have = group.per_az.get(&landing.az).copied().unwrap_or_default();
-        zones.entry(&landing.az).or_insert((have, 0)).1 += 1;
+    for az in azs {
+        zones.entry(az).or_insert((have(az), 0)).1 += 1;
     }
     let level = level(zones.values().map(|(have, _)| *have), nodes);
     let of = |az: &Arc<str>| zones.get(az).map_or(0, |(have, subnets)| level.saturating_sub(*have).div_ceil(*subnets));
-    group.landings.iter().map(|landing| of(&landing.az)).collect()
+    azs.iter().map(|az| of(az)).collect()
 }
 
 /// The lowest number of instances to which all zones can be filled up with `nodes` more.
@@ -44,37 +42,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::expander::rooms::Landing;
 
-    fn group(zones: &[(&str, u32)], subnets: &[&str]) -> GroupRoom {
-        let landing = |(at, az): (usize, &&str)| Landing {
-            subnet: format!("subnet-{at}").into(),
-            az: (*az).into(),
-            excluded: false,
-            new_eni: Vec::new(),
-            in_books: Vec::new(),
-        };
-        GroupRoom {
-            landings: subnets.iter().enumerate().map(landing).collect(),
-            per_az: zones.iter().map(|(az, have)| ((*az).into(), *have)).collect(),
-            ..GroupRoom::default()
-        }
+    fn lands(zones: &[(&str, u32)], subnets: &[&str], nodes: u32) -> Vec<u32> {
+        let azs: Vec<Arc<str>> = subnets.iter().map(|az| Arc::from(*az)).collect();
+        let have = |az: &Arc<str>| zones.iter().find(|(zone, _)| **zone == **az).map_or(0, |(_, have)| *have);
+        spread(&azs.iter().collect::<Vec<_>>(), have, nodes)
     }
 
     #[test]
     fn zones_with_fewer_instances_are_filled_first() {
-        let lands = |zones: &[(&str, u32)], nodes| spread(&group(zones, &["a", "b", "c"]), nodes);
+        let lands = |zones: &[(&str, u32)], nodes| lands(zones, &["a", "b", "c"], nodes);
         assert_eq!(lands(&[], 6), [2, 2, 2]);
         assert_eq!(lands(&[], 7), [3, 3, 3], "any of them may get the seventh");
         assert_eq!(lands(&[("a", 5), ("b", 1)], 1), [0, 0, 1]);
         assert_eq!(lands(&[("a", 5), ("b", 1)], 3), [0, 1, 2]);
         assert_eq!(lands(&[("a", 5), ("b", 1)], 10), [1, 5, 6], "ten to 16 or 17 in all");
-        assert_eq!(spread(&group(&[], &[]), 3), [0_u32; 0]);
+        assert_eq!(super::tests::lands(&[], &[], 3), [0_u32; 0]);
     }
 
     #[test]
     fn any_subnet_of_a_zone_may_get_the_odd_one() {
-        assert_eq!(spread(&group(&[], &["a", "a", "b"]), 6), [2, 2, 3]);
+        assert_eq!(lands(&[], &["a", "a", "b"], 6), [2, 2, 3]);
     }
 
     proptest! {
@@ -84,7 +72,7 @@ mod tests {
             let names: Vec<String> = (0..have.len()).map(|at| at.to_string()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let zones: Vec<(&str, u32)> = names.iter().copied().zip(have.iter().copied()).collect();
-            let most = spread(&group(&zones, &names), nodes);
+            let most = lands(&zones, &names, nodes);
             let mut now = have.clone();
             let mut random = seed;
             for _ in 0..nodes {
