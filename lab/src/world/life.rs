@@ -17,7 +17,7 @@ use crate::node::agent::Agent;
 use crate::node::identity::{Identity, Placement};
 use crate::node::kubelet::Input;
 use crate::node::object::{self, Readiness};
-use crate::node::pod::PodView;
+use crate::node::pod::{Network, PodView};
 use crate::scenario::NodeGroup;
 
 /// Half the loop's sleep before its work and half after it (CNI `StartNodeIPPoolManager`).
@@ -199,7 +199,8 @@ impl World {
             node.alive = false;
             let name = &node.agent.identity.name;
             let running = |pod: &&PodView| pod.node.as_ref() == Some(name) && !pod.ended && pod.deleting.is_none();
-            let lost = self.pods.values().filter(running).filter(|pod| self.owners.contains_key(&pod.uid)).count();
+            // Agents are on the host's network and end with their node.
+            let lost = self.pods.values().filter(running).filter(|pod| pod.network != Network::Host).count();
             self.lost = self.lost.saturating_add(u32::try_from(lost).unwrap_or(u32::MAX));
             self.queue.push(self.now + MONITOR_GRACE, Due::NodeLost(id.clone()));
         }

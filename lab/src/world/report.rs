@@ -93,7 +93,7 @@ pub struct Totals {
     pub unbound: u32,
     /// CNI ADDs that failed for want of an address, since the start, of ended pods too.
     pub failed_adds: u64,
-    /// Pods of workloads that ran on a node when its instance ended, since the start: nobody had drained it.
+    /// Pods with an address of their own that ran on a node when its instance ended, since the start: nobody had drained it.
     pub lost: u32,
 }
 
