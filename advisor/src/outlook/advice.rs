@@ -7,7 +7,7 @@ use headroom_capacity::settings::CniSettings;
 use headroom_capacity::steady::steady;
 use headroom_capacity::subnet::usable_ips;
 use headroom_capacity::units::Ips;
-use headroom_forecast::quantiles::P95;
+use headroom_forecast::quantiles::{MEDIAN, P95};
 
 use super::SubnetOutlook;
 use crate::ledger::{NodeAccount, Owner, SubnetAccount};
@@ -45,7 +45,7 @@ pub struct Advice {
     pub remedy: Remedy,
     /// Addresses that it brings; those of the new subnet for [`Remedy::AddSubnet`].
     pub brings: Ips,
-    /// Addresses that will be missing within the horizon with a probability of 5 %.
+    /// Addresses that will be missing within the horizon with a probability of 5 %; in a subnet's first day of 50 %.
     pub short: Ips,
     /// Nodes to replace, for [`Remedy::RecycleNodes`].
     pub nodes: u32,
@@ -96,17 +96,21 @@ impl fmt::Display for Advice {
     }
 }
 
-/// The first of the remedies, from the smallest, that brings what will be missing; a subnet where none does.
+/// The first of the remedies, from the smallest, that brings what will be missing; a subnet where none does. Of a subnet that has been
+/// seen for less than a day (`young`) too little is known to advise by what is merely possible: there it takes what is likely.
 pub(super) fn advise(
     outlook: &SubnetOutlook,
+    young: bool,
     account: &SubnetAccount,
     nodes: &[(&NodeAccount, Ipv4Budget)],
     settings: &CniSettings,
 ) -> Advice {
-    let Some(by_secs) = outlook.exhaustion.p10_secs else { return Advice::nothing() };
+    let (by_secs, level) =
+        if young { (outlook.exhaustion.p50_secs, MEDIAN) } else { (outlook.exhaustion.p10_secs, P95) };
+    let Some(by_secs) = by_secs else { return Advice::nothing() };
     // Rounded up, and within what a subnet can hold.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 65,536")]
-    let short = Ips((outlook.peak(P95) - outlook.limit).ceil().clamp(1.0, 65_536.0) as u32);
+    let short = Ips((outlook.peak(level) - outlook.limit).ceil().clamp(1.0, 65_536.0) as u32);
     let base = Advice { short, by_secs: Some(by_secs), ..Advice::nothing() };
     let (recycled, excess) = recycling(nodes, settings);
     let lower = CniSettings {

@@ -23,6 +23,9 @@ const RESERVE_PART: u32 = 10;
 /// Going by pods must promise a loss so much smaller than going by addresses: the steps between the two are not in the first.
 const WORTH: f64 = 0.8;
 
+/// Before a subnet has been seen for so long it is not known what a day brings.
+const A_DAY_SECS: u64 = 86_400;
+
 /// What is known of a subnet.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<'a> {
@@ -148,7 +151,9 @@ pub fn foresee(observed: &Observed<'_>) -> Option<SubnetOutlook> {
         advice: Advice::nothing(),
         upper,
     };
-    outlook.advice = advise(&outlook, account, &nodes, observed.settings);
+    let seen_secs = observed.used.values.len() as u64 * u64::from(observed.used.step_secs);
+    let young = seen_secs < A_DAY_SECS;
+    outlook.advice = advise(&outlook, young, account, &nodes, observed.settings);
     // What is wanted beyond the subnet counts for the advice, and cannot be held.
     for point in outlook.points.iter_mut().chain(&mut outlook.peaks) {
         point.values = point.values.map(|value| value.min(f64::from(usable.get())));
