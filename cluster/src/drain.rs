@@ -8,7 +8,7 @@ use headroom_capacity::time::Time;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Api;
-use kube::api::{EvictParams, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, EvictParams, ListParams, Patch, PatchParams, Preconditions};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thiserror::Error;
@@ -269,9 +269,8 @@ async fn change(
 pub async fn evict(client: &Client, pod: &Tenant) -> Result<Evicted, DrainError> {
     let pods = Api::<core::Pod>::namespaced(client.clone(), &pod.namespace);
     let uid = Preconditions { uid: Some(pod.uid.as_str().to_owned()), resource_version: None };
-    let mut params = EvictParams::default();
-    params.delete_options =
-        Some(kube::api::DeleteParams { preconditions: Some(uid), ..kube::api::DeleteParams::default() });
+    let delete = DeleteParams { preconditions: Some(uid), ..DeleteParams::default() };
+    let params = EvictParams { delete_options: Some(delete), ..EvictParams::default() };
     match pods.evict(&pod.name, &params).await {
         Ok(_) => Ok(Evicted::Yes),
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(Evicted::Gone),

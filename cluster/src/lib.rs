@@ -31,7 +31,7 @@
 //! | list | `poddisruptionbudgets.policy` | cluster | [`drain`], unless the advisor only observes |
 //! | get, patch | `nodes` | cluster | [`drain`], only where the advisor acts |
 //! | create | `pods/eviction` | cluster | [`drain`], only where the advisor acts |
-//! | get, create, patch | `configmaps` | the Lease's namespace | [`Note`], only where the advisor acts |
+//! | get, create, patch | `configmaps` | the Lease's namespace | [`Note`], only where the advisor acts or has acted |
 //! | create, patch | `events.events.k8s.io` | cluster | [`Reports`], unless the advisor only observes |
 
 mod autoscaler;

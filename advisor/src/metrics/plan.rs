@@ -55,6 +55,11 @@ impl Plans {
                 self.acted.get_or_create(&[("action", action), ("outcome", outcome)]).inc_by(0);
             }
         }
+        for what in What::ALL {
+            for refusal in Refusal::ALL {
+                self.refused.get_or_create(&[("action", what.label()), ("reason", refusal.label())]).set(0);
+            }
+        }
         for what in [What::ScaleOut, What::ScaleIn] {
             self.nodes.get_or_create(&[("action", what.label())]).set(0);
         }

@@ -18,7 +18,8 @@ pub(super) fn add(facts: &Facts<'_>, plan: &mut ScalingPlan) {
         return;
     }
     let grace = Duration::from_secs(policy.grace_secs);
-    let stuck = facts.cluster.pods.iter().filter(|(_, pod)| !pod.over && is_stuck(pod, grace, facts));
+    let movable = facts.cluster.pods.iter().filter(|(uid, pod)| !pod.over && !facts.unmovable.contains(*uid));
+    let stuck = movable.filter(|(_, pod)| is_stuck(pod, grace, facts));
     let mut stuck: Vec<Eviction> = stuck
         .filter_map(|(uid, pod)| {
             let waiting = facts.now.since(pod.waiting_since?);

@@ -1,9 +1,10 @@
 //! All that a plan is made from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use headroom_capacity::ids::PodUid;
 use headroom_capacity::time::Time;
 
 use super::inspect::Findings;
@@ -45,6 +46,8 @@ pub struct Facts<'a> {
     pub journal: &'a Journal,
     /// What closer looks at nodes found.
     pub findings: &'a Findings,
+    /// Stuck pods that were found not to be made anew elsewhere.
+    pub unmovable: &'a HashSet<PodUid>,
     /// What is being done, in words; `None` for nothing.
     pub busy: Option<&'a str>,
 }

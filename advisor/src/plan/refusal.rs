@@ -48,8 +48,8 @@ refusals! {
     Blackout = "blackout", "a blackout window lasts";
     /// Too soon after the last one.
     CoolDown = "cool_down", "too soon after the last action";
-    /// As many as an hour may have.
-    HourlyBudget = "hourly_budget", "as many as an hour may have were done";
+    /// As many as an hour may have, of evictions a minute.
+    HourlyBudget = "hourly_budget", "as many as an hour (evictions: a minute) may have were done";
     /// As large a part of the nodes as an hour may take.
     ShareSpent = "share_spent", "as large a share of the nodes as an hour may take is gone";
     /// Cluster Autoscaler scales the group.
@@ -116,8 +116,8 @@ refusals! {
     GroupChanged = "group_changed", "somebody else has changed the group meanwhile";
     /// Another advisor leads, or none.
     NotLeading = "not_leading", "this advisor does not lead";
-    /// Nothing makes the pod anew, or it would come back to the same node.
-    NothingGained = "nothing_gained", "no other node has an address for it, or nothing makes it anew";
+    /// It would find no address elsewhere.
+    NothingGained = "nothing_gained", "no other node has an address for it";
 }
 
 impl fmt::Display for Refusal {

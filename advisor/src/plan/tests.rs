@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::verdict::Reason;
@@ -23,6 +23,7 @@ struct World {
     findings: Findings,
     autoscaler: Option<bool>,
     unneeded: Unneeded,
+    unmovable: HashSet<PodUid>,
     busy: Option<&'static str>,
 }
 
@@ -51,6 +52,7 @@ impl World {
             findings: Findings::default(),
             autoscaler: Some(false),
             unneeded: Unneeded::default(),
+            unmovable: HashSet::new(),
             busy: None,
         };
         let group = Group {
@@ -116,6 +118,7 @@ impl World {
             autoscaler: self.autoscaler,
             journal: &self.journal,
             findings: &self.findings,
+            unmovable: &self.unmovable,
             busy: self.busy,
         })
     }
@@ -393,6 +396,8 @@ fn stuck_pods_are_evicted_where_another_node_has_an_address() {
     let plan = world.plan();
     let evicted: Vec<&str> = plan.evictions.iter().map(|pod| &*pod.name).collect();
     assert_eq!(evicted, ["default/stuck-3", "default/stuck-2"], "those that waited past the grace, longest first");
+    world.unmovable.insert(plan.evictions[0].uid.clone());
+    assert_eq!(&*world.plan().evictions[0].name, "default/stuck-2", "a DaemonSet's would come back to its node");
     world.full("i-2", 1);
     assert_eq!(why(&world.plan(), What::Evict), [Refusal::NothingGained; 2]);
 }

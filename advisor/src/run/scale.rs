@@ -6,10 +6,11 @@ mod evict;
 mod grow;
 mod look;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use headroom_capacity::ids::PodUid;
 use headroom_capacity::time::Time;
 use headroom_cluster::drain::Mark;
 use headroom_cluster::{About, Client, Reports};
@@ -111,7 +112,8 @@ enum News {
     /// With its instance, where that is on its way out.
     Drained(Arc<str>, Option<InstanceId>),
     Grown,
-    Evicted,
+    /// With the pods that nothing would make anew elsewhere.
+    Evicted(Vec<PodUid>),
 }
 
 /// Does it beside the loop and tells how it ended, `otherwise` where it panicked.
@@ -141,6 +143,7 @@ struct Planner {
     draining: Option<Arc<str>>,
     growing: bool,
     evicting: bool,
+    unmovable: HashSet<PodUid>,
     /// Instances that are on their way out for good; their nodes are there a while longer.
     gone: BTreeMap<Arc<str>, InstanceId>,
     /// When credentials were asked for anew.
@@ -195,7 +198,10 @@ impl Planner {
                 self.gone.extend(instance.map(|instance| (node, instance)));
             }
             News::Grown => self.growing = false,
-            News::Evicted => self.evicting = false,
+            News::Evicted(unmovable) => {
+                self.evicting = false;
+                self.unmovable.extend(unmovable);
+            }
         }
     }
 
@@ -228,6 +234,8 @@ impl Planner {
         let journal = means.journal.get();
         let busy = self.draining.as_ref().map(|node| format!("scale-in of {node}"));
         let looked = std::mem::take(&mut self.looked);
+        self.unmovable.retain(|uid| cluster.pods.contains_key(uid));
+        let unmovable = self.unmovable.clone();
         let (mut findings, unneeded) = (std::mem::take(&mut self.findings), std::mem::take(&mut self.unneeded));
         self.generation += 1;
         let generation = self.generation;
@@ -251,6 +259,7 @@ impl Planner {
                     autoscaler: core.autoscaler_runs(),
                     journal: &journal,
                     findings: &none,
+                    unmovable: &unmovable,
                     busy: busy.as_deref(),
                 };
                 for (node, found) in looked {
@@ -328,7 +337,8 @@ impl Planner {
             self.gone.clear();
             return;
         };
-        if self.journal_of != Some(term) && !std::mem::replace(&mut self.reading_journal, true) {
+        let wanted = plan.mode == Mode::Act || !marks.is_empty();
+        if wanted && self.journal_of != Some(term) && !std::mem::replace(&mut self.reading_journal, true) {
             let failed = News::JournalRead(term, Err(anyhow::anyhow!("it panicked")));
             let means = Arc::clone(means);
             beside(tell, failed, async move { News::JournalRead(term, means.journal.load().await) });

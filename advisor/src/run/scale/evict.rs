@@ -10,12 +10,19 @@ use tokio::time::timeout;
 use super::{CALL_WITHIN, Means, News, beside};
 use crate::plan::{Deed, Eviction, ScalingPlan};
 
+/// The outcome of a pod that nothing would make anew on another node.
+const NOT_REPLICATED: &str = "not_replicated";
+
 pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, plan: &Arc<ScalingPlan>) {
     let (means, plan) = (Arc::clone(means), Arc::clone(plan));
-    beside(tell, News::Evicted, async move {
+    beside(tell, News::Evicted(Vec::new()), async move {
+        let mut unmovable = Vec::new();
         for one in &plan.evictions {
             match evict(&means, one).await {
                 Ok(outcome) => {
+                    if outcome == NOT_REPLICATED {
+                        unmovable.push(one.uid.clone());
+                    }
                     means.core.metrics.acted("evict", outcome);
                     tracing::info!(pod = %one.name, node = %one.node, outcome, "stuck pod");
                 }
@@ -25,7 +32,7 @@ pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, plan: &Arc<Sc
                 }
             }
         }
-        News::Evicted
+        News::Evicted(unmovable)
     });
 }
 
@@ -37,7 +44,7 @@ async fn evict(means: &Means, one: &Eviction) -> anyhow::Result<&'static str> {
     }
     // A DaemonSet's pod would come back to the same node, and what nothing makes anew would be lost.
     if pod.owner != Owner::Controller {
-        return Ok("not_replicated");
+        return Ok(NOT_REPLICATED);
     }
     if !means.may_act() {
         return Ok("not_leading");
