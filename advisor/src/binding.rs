@@ -13,7 +13,7 @@ pub mod report;
 mod suggest;
 #[cfg(test)]
 mod tests;
-mod usage;
+pub(crate) mod usage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

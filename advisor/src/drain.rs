@@ -29,8 +29,8 @@ pub struct Seen<'a> {
     pub mark: Option<&'a Mark>,
     /// The node is there.
     pub there: bool,
-    /// Its pods; `None` where they could not be read.
-    pub tenants: Option<&'a [Tenant]>,
+    /// Its pods.
+    pub tenants: &'a [Tenant],
     /// Its group; `None` where it could not be read, or there is none.
     pub group: Option<&'a Group>,
     /// Whether a scale-in may still go on.
@@ -110,8 +110,7 @@ pub fn next(instance: &str, seen: &Seen<'_>, limits: &Limits) -> Step {
     if since < limits.settle {
         return Step::Wait("kube-scheduler, to see the taint");
     }
-    let Some(tenants) = seen.tenants else { return Step::Wait("the list of its pods") };
-    let left: Vec<&Tenant> = tenants.iter().filter(|pod| pod.must_leave()).collect();
+    let left: Vec<&Tenant> = seen.tenants.iter().filter(|pod| pod.must_leave()).collect();
     if let Err(because) = &seen.pods_may {
         return Step::GiveBack(because.clone());
     }

@@ -9,15 +9,15 @@ use crate::state::ClusterState;
 
 /// What runs on one node.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct OnNode {
+pub(crate) struct OnNode {
     /// Pods with an address of their own.
-    pub(super) mix: Mix,
+    pub(crate) mix: Mix,
     /// What those on the host's network take: agents for the most part, one of each on every node.
-    pub(super) host: Used,
+    pub(crate) host: Used,
 }
 
 impl OnNode {
-    pub(super) fn used(&self) -> Used {
+    pub(crate) fn used(&self) -> Used {
         let mut used = self.host;
         used.add(self.mix.sum());
         used
@@ -26,11 +26,11 @@ impl OnNode {
 
 /// By node.
 #[derive(Debug)]
-pub(super) struct Usage<'a>(HashMap<&'a str, OnNode>);
+pub(crate) struct Usage<'a>(HashMap<&'a str, OnNode>);
 
 impl<'a> Usage<'a> {
     /// Pods that are bound and not over: kubelet and kube-scheduler count them until then, deleted ones too.
-    pub(super) fn of(state: &'a ClusterState) -> Usage<'a> {
+    pub(crate) fn of(state: &'a ClusterState) -> Usage<'a> {
         let mut nodes: HashMap<&str, OnNode> = HashMap::with_capacity(state.nodes.len());
         for pod in state.pods.values().filter(|pod| !pod.over) {
             let Some(name) = pod.node.as_deref() else { continue };
@@ -44,7 +44,7 @@ impl<'a> Usage<'a> {
         Usage(nodes)
     }
 
-    pub(super) fn on(&self, node: &str) -> OnNode {
+    pub(crate) fn on(&self, node: &str) -> OnNode {
         self.0.get(node).copied().unwrap_or_default()
     }
 }

@@ -92,25 +92,25 @@ fn each_step_follows_from_what_is_seen() {
     let ready = [daemon.clone()];
     let (both, ending) = ([daemon.clone(), web.clone()], [daemon, going]);
     for (what, seen, step) in [
-        ("not begun", seen(0, None, Some(&both[..]), Some(&two), Ok(())), Step::Mark),
+        ("not begun", seen(0, None, &both[..], Some(&two), Ok(())), Step::Mark),
         (
             "just marked",
-            seen(3, Some(&fresh), Some(&both), Some(&two), Ok(())),
+            seen(3, Some(&fresh), &both, Some(&two), Ok(())),
             Step::Wait("kube-scheduler, to see the taint"),
         ),
-        ("settled", seen(5, Some(&fresh), Some(&both), Some(&two), Ok(())), Step::Evict(vec!["web".into()])),
-        ("pods end", seen(9, Some(&fresh), Some(&ending), Some(&two), Ok(())), Step::Wait("its pods, to end")),
-        ("empty", seen(9, Some(&fresh), Some(&ready), Some(&two), Ok(())), Step::Terminate),
-        ("gone from its group", seen(200, Some(&sent), Some(&ready), Some(&without), no()), Step::Done),
-        ("on its way out", seen(9, Some(&fresh), Some(&ready), Some(&leaving), no()), Step::Done),
-        ("unread group", seen(9, Some(&fresh), Some(&ready), None, Ok(())), Step::Wait("the group, to be read")),
-        ("in doubt", seen(120, Some(&sent), Some(&ready), Some(&two), no()), Step::Wait("the termination")),
+        ("settled", seen(5, Some(&fresh), &both, Some(&two), Ok(())), Step::Evict(vec!["web".into()])),
+        ("pods end", seen(9, Some(&fresh), &ending, Some(&two), Ok(())), Step::Wait("its pods, to end")),
+        ("empty", seen(9, Some(&fresh), &ready, Some(&two), Ok(())), Step::Terminate),
+        ("gone from its group", seen(200, Some(&sent), &ready, Some(&without), no()), Step::Done),
+        ("on its way out", seen(9, Some(&fresh), &ready, Some(&leaving), no()), Step::Done),
+        ("unread group", seen(9, Some(&fresh), &ready, None, Ok(())), Step::Wait("the group, to be read")),
+        ("in doubt", seen(120, Some(&sent), &ready, Some(&two), no()), Step::Wait("the termination")),
         (
             "in doubt and blind",
-            seen(500, Some(&sent), Some(&ready), None, no()),
+            seen(500, Some(&sent), &ready, None, no()),
             Step::Wait("the group, to know whether the instance ends"),
         ),
-        ("did not come", seen(200, Some(&sent), Some(&ready), Some(&two), Ok(())), Step::Terminate),
+        ("did not come", seen(200, Some(&sent), &ready, Some(&two), Ok(())), Step::Terminate),
     ] {
         assert_eq!(next(I, &seen, &LIMITS), step, "{what}");
     }
@@ -119,21 +119,21 @@ fn each_step_follows_from_what_is_seen() {
         other => panic!("{other:?}"),
     };
     for (refusal, seen) in [
-        (Refusal::EndpointNotReachable, seen(9, Some(&fresh), Some(&both[..]), None, no())),
-        (Refusal::EndpointNotReachable, seen(200, Some(&sent), Some(&ready), Some(&two), no())),
-        (Refusal::EndpointNotReachable, seen(0, None, Some(&both), None, Ok(()))),
-        (Refusal::MinSize, seen(0, None, Some(&both), Some(&least), Ok(()))),
-        (Refusal::GroupChanged, seen(0, None, Some(&both), Some(&leaving_one), Ok(()))),
-        (Refusal::GroupChanged, seen(9, Some(&fresh), Some(&both), Some(&without), Ok(()))),
+        (Refusal::EndpointNotReachable, seen(9, Some(&fresh), &both[..], None, no())),
+        (Refusal::EndpointNotReachable, seen(200, Some(&sent), &ready, Some(&two), no())),
+        (Refusal::EndpointNotReachable, seen(0, None, &both, None, Ok(()))),
+        (Refusal::MinSize, seen(0, None, &both, Some(&least), Ok(()))),
+        (Refusal::GroupChanged, seen(0, None, &both, Some(&leaving_one), Ok(()))),
+        (Refusal::GroupChanged, seen(9, Some(&fresh), &both, Some(&without), Ok(()))),
         (
             Refusal::PodNotReplicated,
             Seen {
                 pods_may: Err(Refusal::PodNotReplicated.into()),
-                ..seen(9, Some(&fresh), Some(&both), Some(&two), Ok(()))
+                ..seen(9, Some(&fresh), &both, Some(&two), Ok(()))
             },
         ),
-        (Refusal::MinSize, seen(9, Some(&fresh), Some(&both), Some(&least), Ok(()))),
-        (Refusal::DrainTimeout, seen(600, Some(&old), Some(&both), Some(&two), Ok(()))),
+        (Refusal::MinSize, seen(9, Some(&fresh), &both, Some(&least), Ok(()))),
+        (Refusal::DrainTimeout, seen(600, Some(&old), &both, Some(&two), Ok(()))),
     ] {
         assert_eq!(given_back(&seen), refusal);
     }
@@ -228,7 +228,7 @@ impl World {
             now: at(self.now),
             mark: mark.as_ref(),
             there: self.alive,
-            tenants: Some(&tenants),
+            tenants: &tenants,
             group: self.aws.then_some(&group),
             may: gate.clone(),
             pods_may: Ok(()),

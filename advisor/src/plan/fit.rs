@@ -1,6 +1,5 @@
 //! Whether the pods of a node find room on others.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use headroom_capacity::binding::{Limit, PerResource, Resource, Used, need, shape};
@@ -8,8 +7,8 @@ use headroom_capacity::verdict::Demand;
 
 use super::facts::Facts;
 use super::refusal::{Because, Refusal};
+use crate::binding::usage::Usage;
 use crate::headroom::grants_without;
-use crate::state::PodInfo;
 
 /// What a node has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,32 +25,11 @@ impl Room {
     }
 }
 
-/// What the pods on each node take.
-#[derive(Debug)]
-pub(super) struct Usage<'a>(HashMap<&'a str, (Used, Vec<&'a PodInfo>)>);
-
-impl<'a> Usage<'a> {
-    pub(super) fn of(facts: &Facts<'a>) -> Usage<'a> {
-        let mut nodes: HashMap<&str, (Used, Vec<&PodInfo>)> = HashMap::new();
-        for pod in facts.cluster.pods.values().filter(|pod| !pod.over) {
-            let Some(node) = pod.node.as_deref() else { continue };
-            let (used, pods) = nodes.entry(node).or_default();
-            used.add(&need(pod.demand, &pod.requests));
-            pods.push(pod);
-        }
-        Usage(nodes)
-    }
-
-    pub(super) fn used(&self, node: &str) -> Used {
-        self.0.get(node).map(|(used, _)| *used).unwrap_or_default()
-    }
-
-    /// Pods that have to move when the node goes: those on the host's network are taken to be agents, which every node has.
-    pub(super) fn moving(&self, node: &str) -> Vec<Used> {
-        let pods = self.0.get(node).map(|(_, pods)| pods.as_slice()).unwrap_or_default();
-        let moving = pods.iter().filter(|pod| pod.demand != Demand::None);
-        moving.map(|pod| need(pod.demand, &pod.requests)).collect()
-    }
+/// What the pods take that have to move when the node goes: those on the host's network are taken to be agents, which every node has.
+pub(super) fn moving(facts: &Facts<'_>, node: &str) -> Vec<Used> {
+    let pods = facts.cluster.pods.values().filter(|pod| !pod.over && pod.node.as_deref() == Some(node));
+    let moving = pods.filter(|pod| pod.demand != Demand::None);
+    moving.map(|pod| need(pod.demand, &pod.requests)).collect()
 }
 
 /// What the nodes without `without` have left, for nodes that kube-scheduler would place a pod on.
@@ -61,7 +39,7 @@ pub(super) fn rooms(facts: &Facts<'_>, usage: &Usage<'_>, without: &str) -> Vec<
         let info = facts.cluster.nodes.get(&name)?;
         let account = facts.ledger.nodes.get(&name)?;
         let shape = shape(&account.budget, &facts.cluster.settings, info.node.max_pods, &info.node.allocatable);
-        let used = usage.used(&name);
+        let used = usage.on(&name).used();
         let left = PerResource::from_fn(|resource| match (resource, shape[resource]) {
             (Resource::Ip, _) => u64::from(ips),
             (_, Limit::Of(limit)) => limit.saturating_sub(used[resource]),

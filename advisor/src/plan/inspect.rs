@@ -9,8 +9,9 @@ use headroom_capacity::time::Time;
 use headroom_cluster::drain::{Disruption, Owner, Tenant};
 
 use super::facts::Facts;
-use super::fit::{self, Usage};
+use super::fit;
 use super::refusal::{Because, Refusal};
+use crate::binding::usage::Usage;
 use crate::state::NodeInfo;
 
 /// How long a node that may go may do so on the strength of one look.
@@ -60,7 +61,7 @@ pub fn inspect(facts: &Facts<'_>, node: &str, inspected: &Inspected) -> Result<(
     budgets(&moving, &inspected.disruptions)?;
     dns(node, inspected)?;
     let needs: Vec<Used> = moving.iter().map(|pod| need(pod.demand, &pod.requests)).collect();
-    let usage = Usage::of(facts);
+    let usage = Usage::of(facts.cluster);
     let zone = facts.cluster.nodes.get(node).and_then(|info| info.node.zone.clone());
     let lets = |at: usize, node: &str| {
         let pod = moving[at];

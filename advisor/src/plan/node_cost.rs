@@ -1,13 +1,10 @@
-//! What a node to come takes of the subnets, and how many pods it has addresses for.
+//! How many pods a node to come has addresses for.
 
 use std::collections::HashSet;
-
-use headroom_capacity::ids::SubnetId;
 
 use super::facts::Facts;
 use crate::in_flight;
 use crate::inventory::{Group, InstanceId};
-use crate::ledger::InFlight;
 
 /// Pods that a node of the group has addresses for: of the types that its members have, the one with fewest. `None` where none is
 /// known.
@@ -18,13 +15,6 @@ pub(super) fn pods_per_node(facts: &Facts<'_>, group: &Group) -> Option<u32> {
         .flat_map(|subnet| in_flight::budgets(facts.known, group, subnet))
         .map(|budget| budget.ceiling.get().min(budget.max_pods))
         .min()
-}
-
-/// What a node of the group in `subnet` takes once `pods` pods run on it, its warm pool included, by subnet: under custom networking
-/// pods' addresses come out of another one. `None` where its type is not known.
-pub(super) fn takes(facts: &Facts<'_>, group: &Group, subnet: &SubnetId, pods: u32) -> Option<Vec<InFlight>> {
-    let known = in_flight::budgets(facts.known, group, subnet).next().is_some();
-    known.then(|| in_flight::of_node_to_come(facts.known, group, subnet, pods))
 }
 
 /// Pods that the nodes which are coming will have addresses for: what groups want and has not registered as a Ready node. Not those that
@@ -41,7 +31,8 @@ pub(super) fn pods_of_nodes_to_come(facts: &Facts<'_>) -> u32 {
     let coming = facts.inventory.groups.iter().filter(|(name, _)| awaited(name));
     let pods = coming.map(|(_, group)| {
         let nodes = in_flight::to_come(group, is_there);
-        nodes.saturating_mul(pods_per_node(facts, group).unwrap_or(0))
+        // Most groups wait for none, and need not be looked at further.
+        if nodes == 0 { 0 } else { nodes.saturating_mul(pods_per_node(facts, group).unwrap_or(0)) }
     });
     pods.fold(0, u32::saturating_add)
 }

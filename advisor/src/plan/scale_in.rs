@@ -8,10 +8,11 @@ use headroom_capacity::time::Time;
 use headroom_capacity::units::Ips;
 
 use super::facts::Facts;
-use super::fit::{self, Room, Usage};
+use super::fit::{self, Room};
 use super::gate;
 use super::refusal::{Because, Refusal};
 use super::{ScaleIn, ScalingPlan, What};
+use crate::binding::usage::Usage;
 use crate::inventory::Group;
 use crate::ledger::NodeAccount;
 use crate::state::NodeInfo;
@@ -46,7 +47,7 @@ pub(super) fn add(facts: &Facts<'_>, before: &Unneeded, plan: &mut ScalingPlan) 
     if !facts.policy.scale_in.enabled {
         return Unneeded::default();
     }
-    let usage = Usage::of(facts);
+    let usage = Usage::of(facts.cluster);
     let mut spare = spare(facts, &usage, before);
     let after = Unneeded(spare.iter().map(|one| (Arc::clone(one.name), one.since)).collect());
     if spare.is_empty() {
@@ -103,7 +104,7 @@ fn spare<'a>(facts: &Facts<'a>, usage: &Usage<'_>, before: &Unneeded) -> Vec<Spa
             continue;
         }
         let shape = shape(&account.budget, &facts.cluster.settings, info.node.max_pods, &info.node.allocatable);
-        let parts = utilisation(&shape, &usage.used(name));
+        let parts = utilisation(&shape, &usage.on(name).used());
         let utilisation = parts.iter().filter_map(|(_, part)| *part).fold(0.0, f64::max);
         if utilisation <= most {
             let since = before.0.get(name).copied().unwrap_or(facts.now);
@@ -144,7 +145,7 @@ impl Spare<'_> {
 
     /// How many pods have to move, if they find a place, and the pods that are expected in the group find one beside them.
     fn place(&self, facts: &Facts<'_>, usage: &Usage<'_>) -> Result<u32, Because> {
-        let pods = usage.moving(self.name);
+        let pods = fit::moving(facts, self.name);
         let rooms = fit::rooms(facts, usage, self.name);
         fit::place(&pods, &rooms, |_, _| true)?;
         let moving = u32::try_from(pods.len()).unwrap_or(u32::MAX);

@@ -14,7 +14,7 @@ use super::journal::Deed;
 use super::node_cost;
 use super::refusal::{Because, Refusal};
 use super::{Cause, ScaleOut, ScalingPlan, What};
-use crate::in_flight::spread;
+use crate::in_flight::{of_node_to_come, spread};
 use crate::inventory::Group;
 use crate::ledger::InFlight;
 
@@ -132,7 +132,7 @@ impl Candidate<'_> {
     fn grow(&self, facts: &Facts<'_>, rooms: &mut Rooms<'_>, need: u32, most: u32) -> Result<ScaleOut, Because> {
         let nodes = need.div_ceil(self.pods).min(most).min(self.group.max - self.group.desired);
         let on_each = need.div_ceil(nodes.max(1)).min(self.pods);
-        let takes = |subnet: &SubnetId| node_cost::takes(facts, self.group, subnet, on_each).unwrap_or_default();
+        let takes = |subnet: &SubnetId| of_node_to_come(facts.known, self.group, subnet, on_each);
         // A subnet that was not read has no room that is known.
         let read = self.group.subnets.iter().filter(|subnet| facts.inventory.subnets.contains_key(*subnet));
         let costs: Vec<(&SubnetId, Vec<InFlight>)> = read.map(|subnet| (subnet, takes(subnet))).collect();

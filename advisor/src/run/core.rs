@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::clock::Clock;
 use super::scrape::Ipamd;
 use crate::autoscaler::AutoscalerSeen;
-use crate::aws::Part;
+use crate::aws::{Api, Part};
 use crate::config::Config;
 use crate::expander::{Held, Rooms};
 use crate::feed::Feed;
@@ -128,6 +128,13 @@ impl Core {
     /// Whether Cluster Autoscaler runs; `None` where nobody knows.
     pub(super) fn autoscaler_runs(&self) -> Option<bool> {
         self.autoscaler.load_full().map(|seen| seen.present)
+    }
+
+    /// Counts the calls that were made.
+    pub(super) fn count(&self, api: Api<'_>) {
+        for call in &api.into_records() {
+            self.metrics.aws_called(call);
+        }
     }
 
     /// When the part was read that the books need and that was read longest ago; `None` while one never was.

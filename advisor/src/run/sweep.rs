@@ -26,9 +26,7 @@ pub(super) async fn sweep(core: Arc<Core>, connection: Connection, policy: Polic
         history.begin(leak.eni.clone(), now);
         let api = Api::new(&connection);
         let swept = sweep_one(&core, &api, leak, &policy).await;
-        for call in &api.into_records() {
-            core.metrics.aws_called(call);
-        }
+        core.count(api);
         history.end();
         let (eni, ips) = (&leak.eni, leak.ips.get());
         match swept {

@@ -12,7 +12,6 @@ use headroom_load_tests::page::get;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, ListParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 
 /// Lab seconds per real second.
@@ -54,12 +53,6 @@ fn scaling() -> Scaling {
     }
 }
 
-async fn client(running: &Running) -> kube::Client {
-    let kubeconfig = Kubeconfig::read_from(running.lab().kubeconfig()).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    kube::Client::try_from(config).unwrap()
-}
-
 fn desired(running: &Running) -> u32 {
     running.lab().vpc().groups().find(|group| group.name == "eks-workers").unwrap().desired
 }
@@ -94,7 +87,7 @@ async fn a_cluster_grows_for_a_hundred_pods_and_shrinks_back_without_losing_one(
     };
     let scenario = Scenario::parse("grow.yaml", CLUSTER).unwrap();
     let running = start(scenario, Mode::Headroom, &options).await.unwrap();
-    let client = client(&running).await;
+    let client = headroom_cluster::connect(Some(running.lab().kubeconfig()), None).await.unwrap();
     let budgets = Api::<PodDisruptionBudget>::namespaced(client.clone(), "default");
     let budget =
         json!({"metadata": {"name": "api"}, "spec": {"minAvailable": 8, "selector": {"matchLabels": {"app": "api"}}}});

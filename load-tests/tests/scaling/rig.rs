@@ -11,7 +11,6 @@ use headroom_load_tests::advisor::{Place, lab_clock};
 use headroom_load_tests::eventually::eventually;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 
 /// Lab seconds per real second.
 pub(crate) const RATE: f64 = 20.0;
@@ -43,9 +42,7 @@ impl Rig {
     pub(crate) async fn start() -> Rig {
         let scenario = Scenario::parse("spare.yaml", SPARE).unwrap();
         let lab = Lab::start(scenario, Options { rate: Some(RATE), ..Options::default() }).await.unwrap();
-        let kubeconfig = Kubeconfig::read_from(lab.kubeconfig()).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        let client = kube::Client::try_from(config).unwrap();
+        let client = headroom_cluster::connect(Some(lab.kubeconfig()), None).await.unwrap();
         let gate = Gate::start(lab.aws_url().trim_start_matches("http://").parse().unwrap()).await.unwrap();
         let options = headroom_load_tests::scheduler::Options { extender: None, clock: lab.clock().clone() };
         let run = headroom_load_tests::scheduler::run(client.clone(), options, std::future::pending());

@@ -1,7 +1,7 @@
 //! Takes one node out, step by step as [`crate::drain::next`] says, and sees whether its addresses come back.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use headroom_capacity::time::Time;
 use headroom_cluster::About;
@@ -190,7 +190,7 @@ async fn look_and_choose(means: &Means, target: &Target) -> Result<Chosen, Drain
         now,
         mark: mark.as_ref(),
         there: look.is_some(),
-        tenants: Some(&tenants),
+        tenants: &tenants,
         group: group.as_ref(),
         may: may(means, now),
         pods_may: may_leave(&tenants, own_pod().as_deref()),
@@ -216,9 +216,7 @@ fn may(means: &Means, now: Time) -> Result<(), Because> {
 async fn group(means: &Means, name: &Arc<str>) -> Result<Option<Group>, AwsError> {
     let api = Api::new(&means.aws);
     let group = api.group(name).await;
-    for call in &api.into_records() {
-        means.core.metrics.aws_called(call);
-    }
+    means.core.count(api);
     group
 }
 
@@ -275,17 +273,14 @@ async fn take(means: &Means, target: &Target, chosen: Chosen) -> anyhow::Result<
         Step::Terminate => {
             let Some(mark) = mark else { return Ok(None) };
             let noted = Mark { terminate_sent_at_ms: Some(now.as_millis()), ..mark };
-            let noting = Instant::now();
-            timeout(CALL_WITHIN, node::mark(&means.client, &target.node, &noted)).await??;
             // The doubt about the call is counted from the note.
-            if noting.elapsed() > CALL_WITHIN || !means.may_act() {
+            timeout(CALL_WITHIN, node::mark(&means.client, &target.node, &noted)).await??;
+            if !means.may_act() {
                 return Ok(Some(End::Left));
             }
             let api = Api::new(&means.aws);
             let sent = api.terminate_with_decrement(&target.instance).await;
-            for call in &api.into_records() {
-                means.core.metrics.aws_called(call);
-            }
+            means.core.count(api);
             sent?;
         }
         Step::GiveBack(because) => return unmark(means, target, because).await,

@@ -51,9 +51,7 @@ pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, plan: &Arc<Sc
 async fn grow(means: &Means, step: &ScaleOut, generation: u64) -> anyhow::Result<&'static str> {
     let api = Api::new(&means.aws);
     let done = grow_by(means, &api, step, generation).await;
-    for call in &api.into_records() {
-        means.core.metrics.aws_called(call);
-    }
+    means.core.count(api);
     done
 }
 
@@ -111,9 +109,7 @@ async fn follow(means: Arc<Means>, step: ScaleOut, began: Time) {
         }
         let api = Api::new(&means.aws);
         let activities = api.failed_launches(&step.group).await;
-        for call in &api.into_records() {
-            core.metrics.aws_called(call);
-        }
+        core.count(api);
         // Activities are dated in seconds.
         let since = Time::from_secs(began.as_secs());
         let fault = activities.ok().and_then(|all| all.into_iter().find(|one| one.at >= since));
