@@ -6,12 +6,13 @@ use std::process::Command;
 use serde::Deserialize;
 
 /// Workspace crates that each crate may depend on, dev-dependencies included.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     (
         "headroom-advisor",
         &[
             "headroom-capacity",
             "headroom-cluster",
+            "headroom-doctor",
             "headroom-forecast",
             "headroom-proto",
             "headroom-reach",
@@ -20,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ),
     ("headroom-capacity", &[]),
     ("headroom-cluster", &["headroom-capacity"]),
+    ("headroom-doctor", &["headroom-capacity"]),
     ("headroom-extender", &["headroom-capacity", "headroom-cluster", "headroom-proto", "headroom-shell"]),
     ("headroom-forecast", &[]),
     ("headroom-lab", &["headroom-capacity"]),
@@ -29,6 +31,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "headroom-advisor",
             "headroom-capacity",
             "headroom-cluster",
+            "headroom-doctor",
             "headroom-extender",
             "headroom-forecast",
             "headroom-lab",

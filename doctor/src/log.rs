@@ -1,0 +1,1 @@
+//! Known failures in the logs of ipamd, kubelet, containerd, cloud-init and Cluster Autoscaler.

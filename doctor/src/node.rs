@@ -1,0 +1,1 @@
+//! What a node can give, and whether it is set up to.
