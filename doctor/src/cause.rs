@@ -125,6 +125,84 @@ causes! {
         "give what reads the permission, and try again";
 
     // Joining: `join` and the logs of kubelet and cloud-init.
+    InstanceNotRunning = "instance_not_running",
+        "The instance is not running",
+        "start or replace the instance";
+    StillStarting = "still_starting",
+        "The instance has not had the time to join",
+        "wait some minutes and ask again";
+    MetadataOff = "metadata_off",
+        "The instance metadata service is turned off",
+        "turn it on: every bootstrap and kubelet read region, name and credentials there";
+    InstanceProfileMissing = "instance_profile_missing",
+        "The instance has no role, so that it has no credentials to join with",
+        "give the launch template an instance profile with the node role";
+    OtherVpc = "other_vpc",
+        "The instance is in another VPC than the cluster",
+        "launch nodes in the cluster's VPC";
+    ClusterNotActive = "cluster_not_active",
+        "The cluster is not active",
+        "wait until EKS says ACTIVE, or look at the cluster's health issues";
+    UnauthorizedNode = "unauthorized_node",
+        "The API server does not know the node's role",
+        "name the node role in the ConfigMap aws-auth or make an access entry for it";
+    RoleArnMismatch = "role_arn_mismatch",
+        "aws-auth means the node's role and names it by an ARN that never matches",
+        "name the role's ARN without a path, not the instance profile's";
+    RoleMappingIncomplete = "role_mapping_incomplete",
+        "aws-auth names the node's role, but not as a node",
+        "give it the username system:node:{{EC2PrivateDNSName}} and the groups system:bootstrappers and system:nodes";
+    AwsAuthBroken = "aws_auth_broken",
+        "aws-auth cannot be read, so that none of its entries count",
+        "correct the YAML of mapRoles";
+    AccessEntryWrong = "access_entry_wrong",
+        "The node role's access entry is not one of nodes",
+        "replace it by an entry of type EC2_LINUX or EC2_WINDOWS";
+    BootstrapNotRun = "bootstrap_not_run",
+        "Nothing makes the instance join: its user data calls no bootstrap",
+        "give the launch template user data that calls the image's bootstrap for this cluster";
+    BootstrapMismatch = "bootstrap_mismatch",
+        "The user data calls a bootstrap that the image does not have",
+        "use the user data of the image's family, or an image of the user data's";
+    BootstrapIncomplete = "bootstrap_incomplete",
+        "The bootstrap lacks what it cannot do without",
+        "give it the cluster's name, endpoint and certificate authority";
+    BootstrapWrongCluster = "bootstrap_wrong_cluster",
+        "The bootstrap joins another cluster",
+        "correct the cluster's name and endpoint in the user data";
+    KubeletFlagRefused = "kubelet_flag_refused",
+        "kubelet ends at once because of a flag or a label that it does not take",
+        "take the flag or label out of the user data";
+    KubeletSkew = "kubelet_skew",
+        "kubelet's version is not supported by the control plane's",
+        "use an image of the control plane's version";
+    EndpointUnreachable = "endpoint_unreachable",
+        "The instance has no way to the API server",
+        "enable private access to the endpoint, or give the subnet a way to the internet";
+    AwsUnreachable = "aws_unreachable",
+        "The instance has no way to the AWS services that a node needs",
+        "give the subnet a way to the internet, or the VPC endpoints of these services";
+    VpcDnsOff = "vpc_dns_off",
+        "The VPC does not resolve the names that nodes need",
+        "turn on enableDnsSupport and enableDnsHostnames";
+    ApiPortBlocked = "api_port_blocked",
+        "A security group blocks the way from the node to the API server",
+        "give the instance the cluster security group, or let TCP 443 through";
+    KubeletPortBlocked = "kubelet_port_blocked",
+        "A security group blocks the way from the control plane to kubelet: logs, exec and metrics do not work",
+        "give the instance the cluster security group, or let TCP 10250 through";
+    DnsPortBlocked = "dns_port_blocked",
+        "A security group blocks DNS between nodes: pods do not reach CoreDNS",
+        "give all nodes the cluster security group, or let TCP and UDP 53 through between them";
+    ClusterTagWrong = "cluster_tag_wrong",
+        "The instance's tag does not say that it belongs to the cluster",
+        "tag it kubernetes.io/cluster/<name> = owned, and with no other cluster";
+    SubnetTagMissing = "subnet_tag_missing",
+        "The subnet lacks the tag that a control plane up to 1.18 needs",
+        "tag it kubernetes.io/cluster/<name> = shared";
+    JoinUnexplained = "join_unexplained",
+        "What keeps the instance from joining cannot be seen from outside",
+        "read the log of kubelet and of the bootstrap on the instance";
 
     // What only logs tell: kubelet, containerd, Cluster Autoscaler.
 }

@@ -1,0 +1,4 @@
+mod faulty;
+mod fixture;
+mod healthy;
+mod unread;
