@@ -123,6 +123,30 @@ causes! {
     NotRead = "not_read",
         "Something could not be looked at",
         "give what reads the permission, and try again";
+    NoFreeAddress = "no_free_address",
+        "ipamd had no address to give when a pod asked for one",
+        "where no other cause is named, kubelet tries again within seconds; keep more addresses warm (WARM_IP_TARGET), and run doctor node";
+    NoSubnetForPods = "no_subnet_for_pods",
+        "No subnet of the node's zone may give addresses to pods",
+        "tag a subnet kubernetes.io/role/cni=1, or take kubernetes.io/role/cni=0 away from the node's own";
+    EniConfigMissing = "eni_config_missing",
+        "Custom networking is on, and the node has no ENIConfig",
+        "create the ENIConfig that the node's label or annotation names, or one for its zone (ENI_CONFIG_LABEL_DEF)";
+    EniAttachFailed = "eni_attach_failed",
+        "An ENI could not be attached, or did not show on the instance afterwards",
+        "look for ENIs that something else attached, and for the API's error before it; where it goes on, replace the node";
+    PodNetworkFailed = "pod_network_failed",
+        "The CNI had an address and could not set up the pod's network",
+        "look at the error in plugin.log; restart aws-node on the node, and replace the node where it goes on";
+    NetworkPolicyAgentDown = "network_policy_agent_down",
+        "The network policy agent does not answer, and the pod's network is not set up without it",
+        "look at the container aws-eks-nodeagent of its aws-node pod, or set NETWORK_POLICY_ENFORCING_MODE to standard";
+    CniVersionsDiffer = "cni_versions_differ",
+        "The CNI's plugin and ipamd are of different versions",
+        "restart the node's aws-node pod: it installs the plugin anew; give both containers the same version";
+    CniStateUnreadable = "cni_state_unreadable",
+        "ipamd cannot read back which pod has which address",
+        "replace the node; if that cannot be, drain it, remove /var/run/aws-node/ipam.json and restart aws-node";
 
     // Joining: `join` and the logs of kubelet and cloud-init.
     InstanceNotRunning = "instance_not_running",
@@ -205,6 +229,81 @@ causes! {
         "read the log of kubelet and of the bootstrap on the instance";
 
     // What only logs tell: kubelet, containerd, Cluster Autoscaler.
+    NodeNotRegistered = "node_not_registered",
+        "kubelet has not found its own Node object",
+        "see why it cannot register: run doctor join for the instance";
+    BootstrapDenied = "bootstrap_denied",
+        "The instance's role may not make a call that joining needs",
+        "give the role AmazonEKSWorkerNodePolicy (eks:DescribeCluster, ec2:DescribeInstances)";
+    BootstrapFailed = "bootstrap_failed",
+        "A script of the user data, or nodeadm, ended with an error",
+        "read what stands before it in /var/log/cloud-init-output.log or journalctl -u nodeadm-config -u nodeadm-run";
+    MetadataUnreachable = "metadata_unreachable",
+        "Instance metadata does not answer",
+        "turn the instance's metadata endpoint on; give HttpPutResponseHopLimit 2 where a pod asks, and let 169.254.169.254 through";
+    ApiCertificate = "api_certificate",
+        "The API server's certificate is not signed by the CA that the node was given",
+        "give the bootstrap this cluster's certificate authority and endpoint; they are another cluster's";
+    ClockWrong = "clock_wrong",
+        "The machine's clock is off, or a certificate has run out",
+        "set the clock (chrony with 169.254.169.123); where it is right, renew the certificate: replace the node";
+    KubeletSetup = "kubelet_setup",
+        "kubelet refuses the machine as it is set up",
+        "turn swap off or set failSwapOn: false, and give kubelet and containerd the same cgroup driver";
+    RuntimeDown = "runtime_down",
+        "containerd does not answer kubelet",
+        "look at journalctl -u containerd; a full disk and a broken config.toml are usual; restart it or replace the node";
+    PauseImage = "pause_image",
+        "The pause image cannot be had, and no pod starts without it",
+        "let the node reach ECR (endpoints ecr.api, ecr.dkr and S3, or NAT), give its role AmazonEC2ContainerRegistryPullOnly, and keep the image from being collected";
+    SandboxStuck = "sandbox_stuck",
+        "containerd is still busy with an earlier try of the same pod",
+        "see why the first try hangs: disk or CPU of the node, or the CNI; restart containerd where it does not end";
+    DiskFull = "disk_full",
+        "The node's disk is full",
+        "make the volume larger, and find out what fills it: images, logs, emptyDir";
+    ServiceUnreachable = "service_unreachable",
+        "The API server cannot be reached by its Service address",
+        "see that kube-proxy runs on the node and that its node reaches the endpoint; the security group must let pods out to port 443";
+    AwsDns = "aws_dns",
+        "The name of an AWS endpoint does not resolve",
+        "let the pod reach its nameserver or set dnsPolicy: Default; ndots:5 asks for four names more, dnsConfig with ndots 1 does not; headroom-advisor probe tells who does not answer";
+    AwsBlocked = "aws_blocked",
+        "The name of an AWS endpoint resolves, and nothing answers the connection",
+        "look for what drops port 443: security group, network ACL, route to a NAT gateway; or create an interface endpoint whose security group admits the nodes; headroom-advisor probe tells which";
+    AwsRefused = "aws_refused",
+        "The connection to an AWS endpoint fails at once: refused, no route, or no such name",
+        "give the subnet a route (NAT gateway, interface endpoint), and see that no proxy or firewall refuses; headroom-advisor probe tells which";
+    AwsTls = "aws_tls",
+        "TLS to an AWS endpoint fails",
+        "take the intercepting proxy out of the path or give the image its CA, and put CA certificates into the image; headroom-advisor probe tells which";
+    AwsCredentials = "aws_credentials",
+        "There are no credentials for AWS",
+        "for IRSA: the IAM OIDC provider of the cluster, the role's trust policy and the annotation of the ServiceAccount; else Pod Identity or the instance's role";
+    AwsDenied = "aws_denied",
+        "The role may not make an AWS call",
+        "allow the action that the message names in the role's policy, and see service control policies";
+    AwsThrottled = "aws_throttled",
+        "AWS throttles the account's calls",
+        "find out who spends the account's rate (CloudTrail), and lengthen the periods of what polls: --scan-interval of Cluster Autoscaler";
+    AutoscalerStuck = "autoscaler_stuck",
+        "Cluster Autoscaler cannot read its Auto Scaling groups, and neither scales out nor in meanwhile",
+        "do away with the cause that is named before it; where there is none, headroom-advisor probe tells whether AWS can be reached from there";
+    AutoscalerSlow = "autoscaler_slow",
+        "A loop of Cluster Autoscaler takes longer than its calls to AWS should",
+        "run headroom-advisor probe where it runs: 30 s a try is a connection that nobody answers";
+    AutoscalerGroupFailed = "autoscaler_group_failed",
+        "Auto Scaling could not launch what Cluster Autoscaler asked for",
+        "read the status message of the scaling activity; where it is addresses, see subnet_empty";
+    AutoscalerApi = "autoscaler_api",
+        "Cluster Autoscaler cannot work with the API server",
+        "see that its pod reaches the API server, and that its ClusterRole has what the message names";
+    ClusterDns = "cluster_dns",
+        "CoreDNS gets no answer from whom it forwards to",
+        "let CoreDNS's nodes reach the VPC resolver (UDP and TCP port 53), spread CoreDNS over nodes (1024 packets/s an ENI), or use NodeLocal DNSCache";
+    DnsLoop = "dns_loop",
+        "CoreDNS forwards to itself and stops",
+        "let kubelet's resolvConf name a file with real nameservers: /run/systemd/resolve/resolv.conf";
 }
 
 impl Serialize for Cause {
