@@ -54,8 +54,10 @@ pub enum FaultKind {
     Unavailable,
     /// The answer takes so much longer, in lab time.
     Slow(Duration),
-    /// There is never an answer.
+    /// There is never an answer, and the call is not carried out.
     Drop,
+    /// The call is carried out, and there is never an answer.
+    LoseAnswer,
     /// The caller's session has expired.
     ExpiredToken,
     /// The policy of the interface endpoint does not allow it.
@@ -104,6 +106,8 @@ pub enum Admission {
     Refuse(ApiError),
     /// Nobody will ever answer.
     Drop,
+    /// It does, and nobody will ever answer.
+    LoseAnswer,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -177,6 +181,7 @@ impl Vpc {
             match kind {
                 FaultKind::Slow(by) => delay += by,
                 FaultKind::Drop => return Admission::Drop,
+                FaultKind::LoseAnswer => return Admission::LoseAnswer,
                 FaultKind::ClockAhead(_) | FaultKind::ShortPages => {}
                 other => return Admission::Refuse(fault_error(other, service, operation)),
             }

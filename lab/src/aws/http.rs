@@ -68,16 +68,21 @@ impl Shared {
     ) -> Result<T, ApiError> {
         access::check(call, self.clock_ahead())?;
         let admission = self.lock().admit(call.service, call.operation, self.clock.now());
+        let answers = admission != Admission::LoseAnswer;
         match admission {
             Admission::Refuse(error) => return Err(error),
             Admission::Drop => std::future::pending().await,
+            Admission::LoseAnswer => {}
             Admission::Go(delay) if delay.is_zero() => {}
             Admission::Go(delay) => tokio::time::sleep(self.clock.real(delay)).await,
         }
         let now = self.clock.now();
-        let mut vpc = self.lock();
-        vpc.settle(now);
-        f(&mut vpc, now)
+        let done = {
+            let mut vpc = self.lock();
+            vpc.settle(now);
+            f(&mut vpc, now)
+        };
+        if answers { done } else { std::future::pending().await }
     }
 
     fn clock_ahead(&self) -> Duration {

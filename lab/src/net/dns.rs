@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,8 +18,6 @@ use super::held::Held;
 const TRIES: usize = 16;
 /// A client's longest question.
 const MOST_BYTES: usize = 4096;
-/// glibc's: two attempts of 5 s (resolv.conf(5), `timeout` and `attempts`).
-const GIVES_UP_AFTER: Duration = Duration::from_secs(10);
 
 /// How the nameserver misbehaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,27 +78,6 @@ impl DnsServer {
     /// From now on it misbehaves like this.
     pub fn set(&self, fault: DnsFault) {
         *self.zone.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
-    }
-
-    /// What glibc's `getaddrinfo` would make of its answers, were it the only nameserver in `/etc/resolv.conf`: that file cannot name a
-    /// port.
-    ///
-    /// # Errors
-    /// As the standard library words `EAI_NONAME` and `EAI_AGAIN`.
-    pub async fn getaddrinfo(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        let fail = |text| Err(io::Error::other(format!("failed to lookup address information: {text}")));
-        let fault = self.zone.fault();
-        match fault {
-            DnsFault::Drop => {
-                tokio::time::sleep(GIVES_UP_AFTER).await;
-                return fail("Temporary failure in name resolution");
-            }
-            DnsFault::ServFail => return fail("Temporary failure in name resolution"),
-            DnsFault::Delay(by) => tokio::time::sleep(by).await,
-            _ => {}
-        }
-        let found = self.zone.find(host).filter(|_| fault != DnsFault::NxDomain);
-        found.map_or_else(|| fail("Name or service not known"), |found| Ok(found.into_iter().map(IpAddr::V4).collect()))
     }
 }
 

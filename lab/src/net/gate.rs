@@ -23,6 +23,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
 pub enum Mode {
     /// It is led on.
     Pass,
+    /// It is led elsewhere.
+    Divert(SocketAddr),
     /// It is accepted, and nothing more happens.
     Stall,
     /// It is accepted, and reset once the client has spoken.
@@ -115,7 +117,7 @@ impl Place {
         socket.set_reuseaddr(true)?;
         socket.bind(addr)?;
         match mode {
-            Mode::Pass | Mode::Stall | Mode::Reset => Ok(Place::Open(socket.listen(BACKLOG)?)),
+            Mode::Pass | Mode::Divert(_) | Mode::Stall | Mode::Reset => Ok(Place::Open(socket.listen(BACKLOG)?)),
             Mode::Refuse => Ok(Place::Shut(socket)),
             Mode::Blackhole => {
                 let listener = socket.listen(SHORT_BACKLOG)?;
@@ -147,19 +149,22 @@ async fn run(place: &Place, mode: Mode, target: SocketAddr) {
     }
 }
 
-async fn lead(mut stream: TcpStream, mode: Mode, target: SocketAddr) {
+async fn lead(stream: TcpStream, mode: Mode, target: SocketAddr) {
     match mode {
         Mode::Reset => {
             stream.peek(&mut [0]).await.ok();
             // What is closed without lingering is reset.
             stream.set_zero_linger().ok();
         }
-        Mode::Pass => {
-            if let Ok(mut onward) = TcpStream::connect(target).await {
-                copy_bidirectional(&mut stream, &mut onward).await.ok();
-            }
-        }
+        Mode::Pass => onward(stream, target).await,
+        Mode::Divert(elsewhere) => onward(stream, elsewhere).await,
         Mode::Stall | Mode::Refuse | Mode::Blackhole => std::future::pending().await,
+    }
+}
+
+async fn onward(mut stream: TcpStream, target: SocketAddr) {
+    if let Ok(mut onward) = TcpStream::connect(target).await {
+        copy_bidirectional(&mut stream, &mut onward).await.ok();
     }
 }
 
@@ -186,6 +191,19 @@ mod tests {
         for mode in orders {
             gate.set(mode).await.unwrap();
             assert_eq!(seen(gate.addr()).await, mode);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_diverted_ends_elsewhere() {
+        let (meant, other) =
+            (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let gate = Gate::start(meant.local_addr().unwrap()).await.unwrap();
+        gate.set(Mode::Divert(other.local_addr().unwrap())).await.unwrap();
+        let _client = TcpStream::connect(gate.addr()).await.unwrap();
+        tokio::select! {
+            _ = other.accept() => {}
+            _ = meant.accept() => panic!("it was led on"),
         }
     }
 

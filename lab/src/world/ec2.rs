@@ -62,6 +62,10 @@ pub(super) fn start(vpc: &mut Vpc, caller: &Caller, call: Call, cx: &mut Cx<'_>)
         }
         Admission::Refuse(error) => (cx.later(latency::DESCRIBE, JITTER), refused(error.code)),
         Admission::Drop => (CLIENT_TIMEOUT, refused("RequestTimeout")),
+        Admission::LoseAnswer => {
+            execute(vpc, caller, call, cx);
+            (CLIENT_TIMEOUT, refused("RequestTimeout"))
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use headroom_capacity::subnet::Cidr;
 use headroom_capacity::time::Time;
 use headroom_lab::aws::{self, Fault, FaultKind, NewSubnet, Tags, Vpc};
 use headroom_lab::clock::Clock;
-use headroom_lab::net::{Authority, DnsFault, DnsServer, Gate, Identity, Mode, TlsFront};
+use headroom_lab::net::{Authority, DnsFault, DnsServer, Gate, Identity, Mode, Stub, TlsFront};
 use headroom_reach::{
     Cause, Deadlines, Endpoint, Kind, Ladder, Lookup, Means, Nameserver, Network, ResolvConf, Roots, Service, Stage,
     climb, diagnose,
@@ -54,17 +54,12 @@ impl Aws {
     }
 }
 
-/// The system resolver, were [`DnsServer`] in `/etc/resolv.conf`. `None` has nobody listening.
-struct Glibc<'a>(Option<&'a DnsServer>);
+/// The system resolver, were CoreDNS in `/etc/resolv.conf`.
+struct Glibc(Stub);
 
-impl Lookup for Glibc<'_> {
+impl Lookup for Glibc {
     fn lookup<'a>(&'a self, host: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
-        Box::pin(async move {
-            match self.0 {
-                Some(dns) => dns.getaddrinfo(host).await,
-                None => Err(io::Error::other("Temporary failure in name resolution")),
-            }
-        })
+        Box::pin(self.0.getaddrinfo(host))
     }
 }
 
@@ -151,7 +146,7 @@ impl Rig {
             http: LONG,
             signed: 2 * LONG,
         };
-        let (lookup, reads) = (Glibc(self.coredns.as_ref()), Reads::new(&self.connection));
+        let (lookup, reads) = (Glibc(Stub::new(self.coredns_addr)), Reads::new(&self.connection));
         let means = Means { lookup: &lookup, roots: &self.roots, signed: &reads, now: &SystemTime::now };
         let climbed = tokio::time::timeout(deadlines.longest() + LONG, climb(&endpoint, &network, &deadlines, &means));
         climbed.await.expect("every stage has its deadline")
