@@ -23,6 +23,7 @@ mod operation;
 mod probe;
 mod query;
 mod scale;
+mod way;
 mod xml;
 
 pub use api::Api;
@@ -35,3 +36,4 @@ pub use observe::{JITTER, Observer, Part, Round, Tried};
 pub use operation::{CallRecord, Operation, Quota};
 pub(crate) use probe::read_of;
 pub use scale::{FailedLaunch, Launched};
+pub use way::Way;

@@ -11,20 +11,17 @@ mod reached;
 mod reads;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use futures::future::join_all;
-use headroom_reach::{Deadlines, Endpoint, Ladder, Means, Network, Roots, Service, SystemLookup, climb};
+use headroom_reach::{Deadlines, Endpoint, Ladder, Means, Service, climb};
 
-use crate::aws::{CallRecord, Connection, JITTER, Operation, read_of};
+use crate::aws::{CallRecord, Connection, JITTER, Operation, Way, read_of};
 use crate::config::{self, Config};
 use crate::inventory::Inventory;
 pub use reached::{Change, Reached};
 pub use reads::Reads;
 
-/// Where glibc looks.
-const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Pod Identity's agent on the node (EKS user guide, "Understand how EKS Pod Identity works"), in `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
 const POD_IDENTITY: [&str; 2] = ["169.254.170.23", "fd00:ec2::23"];
 
@@ -49,9 +46,6 @@ pub struct Prober {
     connection: Connection,
     endpoints: Vec<Endpoint>,
     deadlines: Deadlines,
-    lookup: SystemLookup,
-    roots: Roots,
-    resolv_conf: PathBuf,
 }
 
 impl Prober {
@@ -65,22 +59,16 @@ impl Prober {
         for service in services(config, &full_uri) {
             endpoints.push(connection.endpoint(service).await?);
         }
-        Ok(Prober {
-            connection,
-            endpoints,
-            deadlines: Deadlines::from(&config.reachability),
-            lookup: SystemLookup::default(),
-            roots: Roots::native(),
-            resolv_conf: Path::new(RESOLV_CONF).to_owned(),
-        })
+        Ok(Prober { connection, endpoints, deadlines: Deadlines::from(&config.reachability) })
     }
 
     /// Climbs all ladders at once, and tells the calls of AWS that it took. `inventory` tells addresses apart.
     pub async fn round(&self, inventory: &Inventory) -> (Vec<Ladder>, Vec<CallRecord>) {
         let service_host = std::env::var("KUBERNETES_SERVICE_HOST").unwrap_or_default();
-        let network = network::network(Network::read(&self.resolv_conf), inventory, &service_host);
+        let Way { lookup, roots, network, client: _ } = &self.connection.way;
+        let network = network::network(network(), inventory, &service_host);
         let reads = Reads::new(&self.connection);
-        let means = Means { lookup: &self.lookup, roots: &self.roots, signed: &reads, now: &SystemTime::now };
+        let means = Means { lookup: &**lookup, roots, signed: &reads, now: &SystemTime::now };
         let ladders =
             join_all(self.endpoints.iter().map(|endpoint| climb(endpoint, &network, &self.deadlines, &means))).await;
         (ladders, reads.into_records())

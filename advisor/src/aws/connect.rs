@@ -14,6 +14,7 @@ use super::credentials::Cache;
 use super::endpoint;
 use super::error::chain;
 use super::query;
+use super::way::Way;
 use crate::config;
 
 /// Why AWS cannot be called at all.
@@ -50,6 +51,7 @@ pub struct Connection {
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) cloudwatch: aws_sdk_cloudwatch::Client,
     pub(super) credentials: Cache,
+    pub(crate) way: Way,
 }
 
 impl Connection {
@@ -70,7 +72,7 @@ impl Connection {
     /// # Errors
     /// When there is no region or no endpoint.
     pub async fn without_check(config: &config::Aws) -> Result<Connection, ConnectError> {
-        Connection::load(config, aws_config::defaults(BehaviorVersion::latest())).await
+        Connection::load(config, aws_config::defaults(BehaviorVersion::latest()), Way::machine()).await
     }
 
     /// With every API at `endpoint`, and with these credentials.
@@ -82,8 +84,21 @@ impl Connection {
         endpoint: &str,
         credentials: impl ProvideCredentials + 'static,
     ) -> Result<Connection, ConnectError> {
+        Connection::by(Way::machine(), config, endpoint, credentials).await
+    }
+
+    /// The same by another way than the machine's.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub async fn by(
+        way: Way,
+        config: &config::Aws,
+        endpoint: &str,
+        credentials: impl ProvideCredentials + 'static,
+    ) -> Result<Connection, ConnectError> {
         let loader = aws_config::defaults(BehaviorVersion::latest()).endpoint_url(endpoint);
-        let connection = Connection::load(config, loader.credentials_provider(credentials)).await?;
+        let connection = Connection::load(config, loader.credentials_provider(credentials), way).await?;
         check(connection.sdk.credentials_provider()).await?;
         Ok(connection)
     }
@@ -100,9 +115,12 @@ impl Connection {
         self.credentials.empty();
     }
 
-    async fn load(config: &config::Aws, mut loader: ConfigLoader) -> Result<Connection, ConnectError> {
+    async fn load(config: &config::Aws, mut loader: ConfigLoader, way: Way) -> Result<Connection, ConnectError> {
         if let Some(region) = &config.region {
             loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(client) = &way.client {
+            loader = loader.http_client(client.clone());
         }
         let credentials = Cache::new();
         let app = AppName::new("headroom-advisor").expect("letters and a dash are allowed");
@@ -119,7 +137,7 @@ impl Connection {
         let autoscaling = aws_sdk_autoscaling::Client::new(&sdk);
         let sts = aws_sdk_sts::Client::new(&sdk);
         let cloudwatch = aws_sdk_cloudwatch::Client::new(&sdk);
-        Ok(Connection { sdk, ec2, autoscaling, sts, cloudwatch, credentials })
+        Ok(Connection { sdk, ec2, autoscaling, sts, cloudwatch, credentials, way })
     }
 }
 
