@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use aws_credential_types::Credentials;
-use headroom_advisor::aws::Connection;
+use headroom_advisor::aws::{Connection, Way};
 use headroom_advisor::config::Config;
 use headroom_advisor::{Clock, Handle, Options};
 use headroom_lab::Lab;
@@ -20,6 +20,8 @@ const REGION: &str = "us-west-2";
 pub struct Place {
     /// The endpoint of every AWS API.
     pub aws_url: String,
+    /// How it is reached; `None` for the machine's own way.
+    pub way: Option<Way>,
     /// The kubeconfig of the cluster.
     pub kubeconfig: PathBuf,
     /// What time it is there.
@@ -32,6 +34,7 @@ impl Place {
     pub fn lab(lab: &Lab) -> Place {
         Place {
             aws_url: lab.aws_url().to_owned(),
+            way: None,
             kubeconfig: lab.kubeconfig().to_owned(),
             clock: lab_clock(lab.clock()),
         }
@@ -62,7 +65,8 @@ impl Advisor {
     pub async fn start(place: Place, mut config: Config) -> Result<Advisor> {
         config.aws.region.get_or_insert_with(|| REGION.to_owned());
         let credentials = Credentials::new("lab", "lab", None, None, "lab");
-        let aws = Connection::at(&config.aws, &place.aws_url, credentials).await.context("the lab's AWS")?;
+        let way = place.way.unwrap_or_else(Way::machine);
+        let aws = Connection::by(way, &config.aws, &place.aws_url, credentials).await.context("the lab's AWS")?;
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let options = Options {
             config,

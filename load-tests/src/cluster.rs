@@ -76,6 +76,7 @@ impl Cluster {
             Some(config) => {
                 let place = Place {
                     aws_url: kubelets.aws_url().to_owned(),
+                    way: None,
                     kubeconfig: control_plane.kubeconfig().to_owned(),
                     clock: lab_clock(kubelets.clock()),
                 };

@@ -3,48 +3,56 @@
 
 use std::time::Duration;
 
-use headroom_lab::aws::FaultKind;
-use headroom_lab::net::Mode;
 use headroom_load_tests::advisor::Advisor;
 use headroom_load_tests::page::get;
+use headroom_load_tests::scaling::{RATE, TROUBLES, config};
+use serde_json::Value;
 
-use crate::rig::{RATE, Rig, Trouble, config};
+use crate::rig::Rig;
 
 /// So long a node has been spare for far longer than it must be.
 const LONG: Duration = Duration::from_secs(100);
 
-async fn survives(trouble: Trouble) {
+async fn survives(name: &str) {
+    let (_, trouble, cause) = TROUBLES.into_iter().find(|(known, ..)| *known == name).unwrap();
     let rig = Rig::start().await;
-    let advisor = Advisor::start(rig.place(), config()).await.unwrap();
+    let site = &rig.site;
+    let advisor = Advisor::start(site.place().unwrap(), config()).await.unwrap();
     let admin = advisor.admin_addr();
     rig.until("there are books", async || get(admin, "/readyz").await.map(drop).map_err(|error| error.to_string()))
         .await;
 
-    rig.begin(trouble).await;
-    let until = rig.lab.clock().now() + LONG;
-    while rig.lab.clock().now() < until {
-        let held = rig.cordoned().await;
+    site.begin(trouble).await.unwrap();
+    let until = site.lab.clock().now() + LONG;
+    while site.lab.clock().now() < until {
+        let held = rig.held().await;
         let said = get(admin, "/reachability").await;
         assert!(held.is_empty(), "a scale-in was begun on a failing endpoint: {held:?}, {said:?}");
-        assert_eq!(rig.desired(), 4);
+        assert_eq!(site.desired(), 4);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let plan = get(admin, "/plan").await.unwrap();
-    assert!(plan.contains("endpoint_not_reachable") || plan.contains("stale_books"), "{plan}");
-    rig.end(trouble).await;
-
-    rig.marked().await;
-    rig.begin(trouble).await;
-    rig.until("the node is given back, or was gone before", async || {
-        let (held, desired) = (rig.cordoned().await, rig.desired());
-        if held.is_empty() || desired == 3 { Ok(()) } else { Err(format!("cordoned {held:?}, desired {desired}")) }
+    rig.until("the plan and the probes say what it is", async || {
+        let plan = get(admin, "/plan").await.unwrap();
+        let refused = plan.contains("endpoint_not_reachable") || plan.contains("stale_books");
+        let said: Value = serde_json::from_str(&get(admin, "/reachability").await.unwrap()).unwrap();
+        if refused && said[0]["diagnosis"]["cause"] == cause { Ok(()) } else { Err(format!("{plan}\n{said:#}")) }
     })
     .await;
-    rig.end(trouble).await;
+    assert!(rig.held().await.is_empty());
+    site.end(trouble).await.unwrap();
+
+    rig.marked().await;
+    site.begin(trouble).await.unwrap();
+    rig.until("the node is given back, or was gone before", async || {
+        let (held, desired) = (rig.held().await, site.desired());
+        if held.is_empty() || desired == 3 { Ok(()) } else { Err(format!("held {held:?}, desired {desired}")) }
+    })
+    .await;
+    site.end(trouble).await.unwrap();
     rig.shrunk().await;
-    println!("{trouble:?}: {}", lateness(&get(admin, "/metrics").await.unwrap()));
+    println!("{name}: named {cause}; {}", lateness(&get(admin, "/metrics").await.unwrap()));
     advisor.stop().await.unwrap();
-    rig.shutdown().await;
+    rig.site.shutdown().await;
 }
 
 /// In which bucket the 99th of a hundred plans is, in milliseconds of real time.
@@ -61,24 +69,35 @@ fn lateness(metrics: &str) -> String {
 }
 
 macro_rules! troubles {
-    ($($name:ident: $trouble:expr;)*) => {
+    ($($test:ident: $name:literal;)*) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            survives($trouble).await;
+        async fn $test() {
+            survives($name).await;
         })*
+
+        #[test]
+        fn none_is_left_out() {
+            let (tested, known) = ([$($name),*], TROUBLES.map(|(name, ..)| name));
+            assert_eq!(tested, known);
+        }
     };
 }
 
 troubles! {
-    blackholed: Trouble::Way(Mode::Blackhole);
-    refused: Trouble::Way(Mode::Refuse);
-    reset: Trouble::Way(Mode::Reset);
-    stalled: Trouble::Way(Mode::Stall);
-    no_answer: Trouble::Api(FaultKind::Drop);
-    unavailable: Trouble::Api(FaultKind::Unavailable);
-    throttled: Trouble::Api(FaultKind::Throttle);
-    endpoint_policy: Trouble::Api(FaultKind::EndpointPolicy);
-    denied: Trouble::Api(FaultKind::Denied);
-    skewed_clock: Trouble::Api(FaultKind::ClockAhead(Duration::from_secs(20 * 60)));
-    expired_credentials: Trouble::Api(FaultKind::ExpiredToken);
+    coredns_down: "CoreDNS down";
+    nxdomain: "NXDOMAIN";
+    servfail: "SERVFAIL";
+    slow_dns: "slow DNS";
+    syn_dropped: "SYN dropped";
+    refused: "RST";
+    tls_stall: "TLS stall";
+    wrong_certificate: "wrong certificate";
+    endpoint_policy: "endpoint policy";
+    throttled: "throttling";
+    skewed_clock: "skewed clock";
+    expired_credentials: "expired credentials";
+    reset: "reset in the handshake";
+    no_answer: "no answer";
+    unavailable: "503";
+    denied: "denied";
 }
