@@ -4,6 +4,7 @@
 
 mod apply;
 mod declared;
+mod shared;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -14,7 +15,7 @@ use headroom_capacity::ids::{PodUid, SubnetId};
 use headroom_capacity::settings::{CniSettings, ControllerSettings};
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::{Demand, Reason};
-use headroom_cluster::{Kind, Node};
+use headroom_cluster::{Kind, Node, Placement};
 
 use crate::inventory::InstanceId;
 pub use apply::State;
@@ -62,6 +63,13 @@ pub struct NodeInfo {
     pub eni_config_subnet: Option<SubnetId>,
 }
 
+/// What of a pod decides where kube-scheduler lets it, beside what it takes. The pods of one controller share it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scheduling {
+    /// Which nodes it may be on.
+    pub placement: Arc<Placement>,
+}
+
 /// A pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodInfo {
@@ -73,6 +81,8 @@ pub struct PodInfo {
     pub demand: Demand,
     /// What else it takes of its node.
     pub requests: Requests,
+    /// What else kube-scheduler goes by.
+    pub scheduling: Scheduling,
     /// Its IPv4 address, while it holds one: not once it has finished, and not the node's.
     pub ip: Option<Ipv4Addr>,
     /// It has finished, or is gone from its node.

@@ -14,7 +14,6 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::connect::Client;
-pub use crate::placement::Placement;
 pub use crate::tenant::{Disruption, Owner, Tenant};
 
 /// Key of the taint (effect `NoSchedule`) and of the annotation.

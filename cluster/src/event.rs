@@ -13,6 +13,7 @@ use headroom_capacity::verdict::{Demand, Reason};
 
 use crate::declared::Declared;
 use crate::kind::Kind;
+use crate::placement::Placement;
 
 /// Something that changed in the cluster, or in our view of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -215,6 +216,8 @@ pub struct Pod {
     /// While it waits for a node: why the extender kept it from one, by the first of [`Reason::ALL`] that the condition's message
     /// holds.
     pub shortage: Option<Reason>,
+    /// Which nodes it may be on.
+    pub placement: Placement,
 }
 
 impl Pod {

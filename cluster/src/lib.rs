@@ -65,6 +65,7 @@ pub use event::{CniNode, EniConfig, ErrorClass, Event, Node, Pod, SandboxFailure
 pub use kind::Kind;
 pub use lease::{Candidate, Leadership, elect};
 pub use note::{Note, NoteError};
+pub use placement::{Looks, Placement};
 pub use pod::{demand, failure_fingerprint};
 pub use proxy::{PodMetricsError, pod_metrics};
 pub use report::{About, Reports};

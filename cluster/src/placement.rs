@@ -2,91 +2,186 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1 as core;
+use prost::Message;
+use serde::Deserialize;
 
 use crate::event::{Node, Taint};
+use crate::object::null_is_default;
 
 /// What of a pod's spec keeps it from nodes, as far as a node alone decides it. Topology spread and affinity between pods are not
 /// among it: [`Tenant::depends_on_others`](crate::drain::Tenant::depends_on_others) tells that a pod has such.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Placement {
     selector: BTreeMap<String, String>,
     /// Any of them; `None` for no required node affinity.
-    terms: Option<Vec<core::NodeSelectorTerm>>,
-    tolerations: Vec<core::Toleration>,
+    terms: Option<Vec<Term>>,
+    tolerations: Vec<Toleration>,
+}
+
+/// A node as far as [`Placement`] goes by it, whether it exists or is to come.
+pub trait Looks {
+    /// `metadata.name`; `None` where nobody knows it yet.
+    fn name(&self) -> Option<&str>;
+
+    /// Whether `holds` of every value that the label may have, `None` for not being there.
+    fn every(&self, label: &str, holds: &dyn Fn(Option<&str>) -> bool) -> bool;
+
+    /// `spec.taints`.
+    fn taints(&self) -> &[Taint];
+}
+
+impl Looks for Node {
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
+    fn every(&self, label: &str, holds: &dyn Fn(Option<&str>) -> bool) -> bool {
+        holds(self.labels.get(label).map(String::as_str))
+    }
+
+    fn taints(&self) -> &[Taint] {
+        &self.taints
+    }
 }
 
 impl Placement {
-    pub(crate) fn of(spec: &core::PodSpec) -> Placement {
-        let affinity = spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
-        let required = affinity.and_then(|node| node.required_during_scheduling_ignored_during_execution.as_ref());
-        Placement {
-            selector: spec.node_selector.clone().unwrap_or_default(),
-            terms: required.map(|selector| selector.node_selector_terms.clone()),
-            tolerations: spec.tolerations.clone().unwrap_or_default(),
-        }
+    pub(crate) fn new(
+        selector: BTreeMap<String, String>,
+        affinity: Option<Affinity>,
+        tolerations: Vec<Toleration>,
+    ) -> Placement {
+        let required = affinity.and_then(|affinity| affinity.node_affinity?.required);
+        Placement { selector, terms: required.map(|selector| selector.terms), tolerations }
+    }
+
+    /// Of the pod with this `spec`, in JSON.
+    ///
+    /// # Errors
+    /// A field that is not of the API's type.
+    pub fn of_spec(spec: serde_json::Value) -> Result<Placement, serde_json::Error> {
+        serde_json::from_value(spec).map(crate::pod::placement)
     }
 
     /// Whether kube-scheduler would let the pod on `node` as far as this decides (k/k component-helpers
-    /// `scheduling/corev1/nodeaffinity` and `scheduling/corev1/helpers.go`, `FindMatchingUntoleratedTaint`).
+    /// `scheduling/corev1/nodeaffinity` and `scheduling/corev1/helpers.go`, `FindMatchingUntoleratedTaint`). Of a node to come that may
+    /// look one way or another, whether it would whichever comes.
     #[must_use]
-    pub fn allows(&self, node: &Node) -> bool {
-        let selected = self.selector.iter().all(|(key, value)| node.labels.get(key) == Some(value));
+    pub fn allows(&self, node: &impl Looks) -> bool {
+        let selected = self.selector.iter().all(|(key, value)| node.every(key, &|has| has == Some(value)));
         // A required affinity without terms matches no node.
         let affine = self.terms.as_ref().is_none_or(|terms| terms.iter().any(|term| matches(term, node)));
-        let hard = node.taints.iter().filter(|taint| taint.effect != "PreferNoSchedule");
-        selected && affine && hard.into_iter().all(|taint| self.tolerations.iter().any(|one| tolerates(one, taint)))
+        let mut hard = node.taints().iter().filter(|taint| taint.effect != "PreferNoSchedule");
+        selected && affine && hard.all(|taint| self.tolerates(taint))
     }
-}
 
-impl Placement {
     /// Whether it tolerates every taint: then it may come back to a node that is being emptied.
     #[must_use]
     pub fn tolerates_everything(&self) -> bool {
         let taint = |key: &str| Taint { key: key.to_owned(), value: String::new(), effect: "NoSchedule".to_owned() };
-        let (ours, cordon) = (taint(crate::drain::MARK), taint("node.kubernetes.io/unschedulable"));
-        [ours, cordon].iter().all(|taint| self.tolerations.iter().any(|one| tolerates(one, taint)))
+        [taint(crate::drain::MARK), taint("node.kubernetes.io/unschedulable")].iter().all(|one| self.tolerates(one))
     }
+
+    fn tolerates(&self, taint: &Taint) -> bool {
+        self.tolerations.iter().any(|one| tolerates(one, taint))
+    }
+}
+
+/// `spec.affinity`, as far as it is needed. Protobuf tags are those of k8s.io/api `core/v1/generated.proto`, here and below.
+#[derive(Clone, Deserialize, Message)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Affinity {
+    #[prost(message, optional, tag = "1")]
+    node_affinity: Option<NodeAffinity>,
+}
+
+#[derive(Clone, Deserialize, Message)]
+#[serde(default)]
+struct NodeAffinity {
+    #[prost(message, optional, tag = "1")]
+    #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
+    required: Option<NodeSelector>,
+}
+
+#[derive(Clone, Deserialize, Message)]
+#[serde(default)]
+struct NodeSelector {
+    #[prost(message, repeated, tag = "1")]
+    #[serde(rename = "nodeSelectorTerms", deserialize_with = "null_is_default")]
+    terms: Vec<Term>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize, Message)]
+#[serde(rename_all = "camelCase", default)]
+struct Term {
+    #[prost(message, repeated, tag = "1")]
+    #[serde(deserialize_with = "null_is_default")]
+    match_expressions: Vec<Requirement>,
+    #[prost(message, repeated, tag = "2")]
+    #[serde(deserialize_with = "null_is_default")]
+    match_fields: Vec<Requirement>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize, Message)]
+#[serde(default)]
+struct Requirement {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    operator: String,
+    #[prost(string, repeated, tag = "3")]
+    #[serde(deserialize_with = "null_is_default")]
+    values: Vec<String>,
+}
+
+/// One of `spec.tolerations`.
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize, Message)]
+#[serde(default)]
+pub(crate) struct Toleration {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    operator: String,
+    #[prost(string, tag = "3")]
+    value: String,
+    #[prost(string, tag = "4")]
+    effect: String,
 }
 
 /// A term without requirements matches nothing.
-fn matches(term: &core::NodeSelectorTerm, node: &Node) -> bool {
-    let labels = term.match_expressions.as_deref().unwrap_or_default();
-    let fields = term.match_fields.as_deref().unwrap_or_default();
-    let name = |key: &str| (key == "metadata.name").then(|| &*node.name);
+fn matches(term: &Term, node: &impl Looks) -> bool {
+    let Term { match_expressions: labels, match_fields: fields } = term;
+    let name = |key: &str| node.name().filter(|_| key == "metadata.name");
     !(labels.is_empty() && fields.is_empty())
-        && labels.iter().all(|one| meets(one, node.labels.get(&one.key).map(String::as_str)))
-        && fields.iter().all(|one| meets(one, name(&one.key)))
+        && labels.iter().all(|one| node.every(&one.key, &|value| one.met_by(value)))
+        && fields.iter().all(|one| one.met_by(name(&one.key)))
 }
 
-fn meets(requirement: &core::NodeSelectorRequirement, value: Option<&str>) -> bool {
-    let values = requirement.values.as_deref().unwrap_or_default();
-    let among = |value: &str| values.iter().any(|one| one == value);
-    let compared = || Some((value?.parse::<i64>().ok()?, values.first()?.parse::<i64>().ok()?));
-    match requirement.operator.as_str() {
-        "In" => value.is_some_and(among),
-        "NotIn" => !value.is_some_and(among),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        "Gt" => compared().is_some_and(|(has, than)| has > than),
-        "Lt" => compared().is_some_and(|(has, than)| has < than),
-        // An operator to come: nothing is promised.
-        _ => false,
+impl Requirement {
+    fn met_by(&self, value: Option<&str>) -> bool {
+        let among = |value: &str| self.values.iter().any(|one| one == value);
+        let compared = || Some((value?.parse::<i64>().ok()?, self.values.first()?.parse::<i64>().ok()?));
+        match self.operator.as_str() {
+            "In" => value.is_some_and(among),
+            "NotIn" => !value.is_some_and(among),
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            "Gt" => compared().is_some_and(|(has, than)| has > than),
+            "Lt" => compared().is_some_and(|(has, than)| has < than),
+            // An operator to come: nothing is promised.
+            _ => false,
+        }
     }
 }
 
-fn tolerates(toleration: &core::Toleration, taint: &Taint) -> bool {
-    let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let effect = set(&toleration.effect).is_none_or(|effect| effect == taint.effect);
-    let key = set(&toleration.key).is_none_or(|key| key == taint.key);
-    let value = match toleration.operator.as_deref() {
-        Some("Exists") => true,
-        None | Some("" | "Equal") => {
-            set(&toleration.key).is_some() && toleration.value.as_deref().unwrap_or_default() == taint.value
-        }
-        Some(_) => false,
+fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+    let Toleration { key, operator, value, effect } = toleration;
+    let is = |text: &str, of_taint: &str| text.is_empty() || text == of_taint;
+    let same = match operator.as_str() {
+        "Exists" => true,
+        "" | "Equal" => !key.is_empty() && *value == taint.value,
+        _ => false,
     };
-    effect && key && value
+    same && is(effect, &taint.effect) && is(key, &taint.key)
 }
 
 #[cfg(test)]
@@ -105,7 +200,7 @@ mod tests {
             effect: (*effect).to_owned(),
         };
         node.taints = taints.iter().map(taint).collect();
-        Placement::of(&serde_json::from_value(spec).unwrap()).allows(&node)
+        Placement::of_spec(spec).unwrap().allows(&node)
     }
 
     fn affinity(terms: Value) -> Value {
@@ -153,9 +248,7 @@ mod tests {
         ] {
             assert_eq!(allows(with(tolerations.clone()), json!({}), taints), allowed, "{tolerations}");
         }
-        let everything = |tolerations: Value| {
-            Placement::of(&serde_json::from_value(with(tolerations)).unwrap()).tolerates_everything()
-        };
+        let everything = |tolerations: Value| Placement::of_spec(with(tolerations)).unwrap().tolerates_everything();
         assert!(everything(json!([{"operator": "Exists"}])));
         assert!(!everything(json!([{"key": "team", "operator": "Exists"}])));
     }

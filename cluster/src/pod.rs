@@ -2,6 +2,7 @@
 
 mod requests;
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use headroom_capacity::binding::Requests;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 use crate::event::{Event, Pod};
 use crate::object::{Object, null_is_default};
+use crate::placement::{Affinity, Placement, Toleration};
 use requests::{Container, Quantities, Resources, Volume};
 
 /// The extended resource by which a pod asks for a branch ENI (VPC resource controller `pkg/config/type.go`).
@@ -64,6 +66,14 @@ pub(crate) struct PodSpec {
     overhead: Quantities,
     #[prost(message, optional, tag = "40")]
     resources: Option<Resources>,
+    #[prost(btree_map = "string, string", tag = "7")]
+    #[serde(deserialize_with = "null_is_default")]
+    node_selector: BTreeMap<String, String>,
+    #[prost(message, optional, tag = "18")]
+    affinity: Option<Affinity>,
+    #[prost(message, repeated, tag = "22")]
+    #[serde(deserialize_with = "null_is_default")]
+    tolerations: Vec<Toleration>,
 }
 
 #[derive(Clone, Deserialize, Message)]
@@ -104,15 +114,20 @@ pub fn failure_fingerprint(reason: &str, message: &str) -> u64 {
     hasher.finish()
 }
 
-/// What kind of address the pod of a whole spec needs, and what else it takes.
-pub(crate) fn needs(spec: &core::PodSpec) -> (Demand, Requests) {
+/// What kind of address the pod of a whole spec needs, what else it takes, and which nodes it may be on.
+pub(crate) fn needs(spec: &core::PodSpec) -> (Demand, Requests, Placement) {
     // By the same reading as the watch's: a spec becomes JSON and JSON a spec without fail.
     let spec = serde_json::to_value(spec).and_then(serde_json::from_value::<PodSpec>).unwrap_or_default();
-    (demand(spec.host_network.unwrap_or(false), resource_names(&spec)), requests::requests(&spec))
+    let demand = demand(spec.host_network.unwrap_or(false), resource_names(&spec));
+    (demand, requests::requests(&spec), placement(spec))
+}
+
+pub(crate) fn placement(spec: PodSpec) -> Placement {
+    Placement::new(spec.node_selector, spec.affinity, spec.tolerations)
 }
 
 pub(crate) fn applied(raw: RawPod) -> Option<Event> {
-    let RawPod { metadata, spec, status, .. } = raw;
+    let RawPod { metadata, mut spec, status, .. } = raw;
     let status = status.unwrap_or_default();
     let demand = demand(spec.host_network.unwrap_or(false), resource_names(&spec));
     let requests = requests::requests(&spec);
@@ -124,7 +139,7 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
         namespace: metadata.namespace.unwrap_or_default().into(),
         name: metadata.name?.into(),
         resource_version: metadata.resource_version.and_then(|version| version.parse().ok()).unwrap_or(0),
-        node: present(spec.node_name).map(Into::into),
+        node: present(spec.node_name.take()).map(Into::into),
         nominated_node: present(status.nominated_node_name).map(Into::into),
         priority: spec.priority.unwrap_or(0),
         demand,
@@ -134,6 +149,7 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
         deleting,
         schedule_failure: schedule_failure(&status.conditions),
         shortage: shortage(&status.conditions),
+        placement: placement(spec),
     })))
 }
 

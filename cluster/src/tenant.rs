@@ -91,7 +91,7 @@ impl Tenant {
         let phase = status.phase.unwrap_or_default();
         let controller =
             metadata.owner_references.unwrap_or_default().into_iter().find(|owner| owner.controller == Some(true));
-        let (demand, requests) = pod::needs(&spec);
+        let (demand, requests, placement) = pod::needs(&spec);
         let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECS);
         Some(Tenant {
             uid: PodUid::from(metadata.uid?),
@@ -108,7 +108,7 @@ impl Tenant {
             deleting: metadata.deletion_timestamp.is_some(),
             demand,
             requests,
-            placement: Placement::of(&spec),
+            placement,
             depends_on_others: depends_on_others(&spec) || uses_more(&spec),
             has_ip: status.pod_ip.is_some_and(|ip| !ip.is_empty()),
             local_storage: spec

@@ -50,6 +50,7 @@ fn running(at: usize, nth: usize) -> Pod {
         deleting: false,
         schedule_failure: None,
         shortage: None,
+        placement: Default::default(),
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn pod(uid: &str) -> Pod {
         deleting: false,
         schedule_failure: None,
         shortage: None,
+        placement: Default::default(),
     }
 }
 

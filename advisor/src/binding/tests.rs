@@ -55,6 +55,7 @@ impl Cluster {
                 node: Some(node.into()),
                 demand,
                 requests,
+                scheduling: Default::default(),
                 ip: None,
                 over: false,
                 shortage: None,

@@ -3,7 +3,8 @@
 
 use headroom_capacity::binding::Requests;
 use headroom_capacity::verdict::Demand;
-use headroom_cluster::drain::{Owner, Placement};
+use headroom_cluster::Placement;
+use headroom_cluster::drain::Owner;
 
 use super::*;
 use crate::inventory::InstanceId;

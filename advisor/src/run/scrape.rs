@@ -170,6 +170,7 @@ mod tests {
                 node: Some(node.into()),
                 demand: Demand::None,
                 requests: Default::default(),
+                scheduling: Default::default(),
                 ip: None,
                 over,
                 shortage: None,

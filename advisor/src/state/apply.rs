@@ -8,8 +8,9 @@ use std::sync::Arc;
 use headroom_capacity::ids::{PodUid, SubnetId};
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
-use headroom_cluster::{Event, Kind, Node};
+use headroom_cluster::{Event, Kind, Node, Placement};
 
+use super::shared::Shared;
 use super::{ClusterState, Declarations, NodeInfo};
 use crate::inventory::InstanceId;
 
@@ -23,6 +24,7 @@ pub struct State {
     /// Refusals of pods that are not known yet: each watch has its own pace.
     early: HashMap<PodUid, pods::Early>,
     failing_since: HashMap<Kind, Time>,
+    placements: Shared<Placement>,
 }
 
 impl Default for State {
@@ -41,6 +43,7 @@ impl State {
             trunks: HashSet::new(),
             early: HashMap::new(),
             failing_since: HashMap::new(),
+            placements: Shared::default(),
         }
     }
 

@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 use headroom_capacity::binding::{Allocatable, Requests};
+use headroom_capacity::budget::NodeKind;
 
 use super::message::{object, open};
-use crate::event::Event;
+use crate::event::{Event, Node, Taint};
 use crate::object::Guard;
 use crate::{node, pod};
 
@@ -29,6 +30,16 @@ fn a_pod_is_the_same_in_both_encodings() {
     // The init container beside the one that stays; the pod's own memory; the overhead. A claim, an ephemeral and an EBS volume.
     let requests = Requests { cpu_millis: 550 + 5, memory_bytes: (256 << 20) + 1_000_000, volumes: 3 };
     assert_eq!(pod.requests, requests);
+    let mut node = Node::ready("n2", NodeKind::Linux, 10);
+    node.labels = [("disk", "ssd"), ("zone", "b")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    node.taints.push(Taint { key: "team".to_owned(), value: "x".to_owned(), effect: "NoSchedule".to_owned() });
+    assert!(pod.placement.allows(&node));
+    node.labels.insert("spot".to_owned(), String::new());
+    assert!(!pod.placement.allows(&node));
+    node.name = "n1".into();
+    assert!(pod.placement.allows(&node));
+    node.taints[0].value = "y".to_owned();
+    assert!(!pod.placement.allows(&node));
 }
 
 #[test]

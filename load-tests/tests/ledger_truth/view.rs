@@ -129,6 +129,16 @@ fn pod(pod: &Value, at: Time) -> Option<PodInfo> {
         _ => Demand::PodIp,
     };
     let waiting_since = (node.is_some() && ip.is_none() && !over && !host).then_some(at);
-    let (name, requests) = (object::name(pod).into(), Default::default());
-    Some(PodInfo { name, node, demand, requests, ip, over, shortage: None, refused_at: None, waiting_since })
+    Some(PodInfo {
+        name: object::name(pod).into(),
+        node,
+        demand,
+        requests: Default::default(),
+        scheduling: Default::default(),
+        ip,
+        over,
+        shortage: None,
+        refused_at: None,
+        waiting_since,
+    })
 }

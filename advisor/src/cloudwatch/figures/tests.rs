@@ -30,6 +30,7 @@ fn pod(node: Option<&str>, ip: Option<&str>, demand: Demand) -> PodInfo {
         node: node.map(Arc::from),
         demand,
         requests: Default::default(),
+        scheduling: Default::default(),
         ip: ip.map(|ip| ip.parse().unwrap()),
         over: false,
         shortage: None,

@@ -125,6 +125,7 @@ impl Fixture {
             node: Some(node.into()),
             demand: Demand::PodIp,
             requests: Default::default(),
+            scheduling: Default::default(),
             ip: address.map(ip),
             over: false,
             shortage: None,

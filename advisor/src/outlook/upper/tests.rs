@@ -68,6 +68,7 @@ impl World {
             node: node.map(Into::into),
             demand: Demand::PodIp,
             requests: Default::default(),
+            scheduling: Default::default(),
             ip: None,
             over: false,
             shortage: None,

@@ -11,7 +11,7 @@ use headroom_capacity::verdict::Demand;
 use headroom_cluster::{Pod, SandboxFailure};
 
 use super::State;
-use crate::state::{ClusterState, PodInfo};
+use crate::state::{ClusterState, PodInfo, Scheduling};
 
 /// How long a pod may be seen after its refusal. At the start a list of pods may take longer than that of events; kubelet soon
 /// repeats what is lost with it.
@@ -34,6 +34,7 @@ impl Early {
 
 impl State {
     pub(super) fn pod_applied(&mut self, pod: Pod, now: Time) {
+        let scheduling = Scheduling { placement: self.placements.get(pod.placement) };
         let early = self.early.remove(&pod.uid).filter(|_| pod.demand == Demand::PodIp);
         let cluster = self.cluster();
         let before = cluster.pods.remove(&pod.uid);
@@ -59,6 +60,7 @@ impl State {
         let info = PodInfo {
             demand: pod.demand,
             requests: pod.requests,
+            scheduling,
             ip,
             over: pod.terminal,
             shortage,

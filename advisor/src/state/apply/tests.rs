@@ -43,6 +43,7 @@ fn waiting(uid: &str) -> Pod {
         deleting: false,
         schedule_failure: None,
         shortage: None,
+        placement: Default::default(),
     }
 }
 

@@ -59,6 +59,7 @@ pub fn pod_applied(size: Size, pod: u32) -> Event {
         deleting: false,
         schedule_failure: None,
         shortage: None,
+        placement: Default::default(),
     }))
 }
 
