@@ -15,6 +15,7 @@
 //! Left out: the trunk ENI where one is to come, branch ENIs of waiting pods, and Windows.
 
 mod groups;
+mod likeness;
 mod spread;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub(crate) use groups::{
     NewNode, ZONE_LABEL, budgets, counts, eni_config_to_come, footprint, of_groups, of_new_node, of_node_to_come,
     to_come,
 };
+pub(crate) use likeness::Likeness;
 pub(crate) use spread::spread;
 
 /// A node's pool as far as EC2 and Kubernetes show it.

@@ -7,6 +7,7 @@
 //! ```
 //! Pure: the time and everything known come in as [`Facts`]. A plan names what it was made from and why each thing is done or is not.
 
+mod class;
 mod evict;
 mod facts;
 mod fit;
@@ -181,15 +182,16 @@ impl What {
 /// A plan, and since when nodes have been spare, which the next one goes by.
 #[must_use]
 pub fn plan(facts: &Facts<'_>, generation: u64, unneeded: &Unneeded) -> (ScalingPlan, Unneeded) {
+    let (shortage, classes) = shortage::shortage(facts);
     let mut plan = ScalingPlan {
         generation,
         made_at: facts.now,
         books_at: facts.ledger.at,
         mode: facts.policy.mode,
-        shortage: shortage::shortage(facts),
+        shortage,
         ..ScalingPlan::default()
     };
-    scale_out::add(facts, &mut plan);
+    scale_out::add(facts, classes, &mut plan);
     let unneeded = scale_in::add(facts, unneeded, &mut plan);
     evict::add(facts, &mut plan);
     (plan, unneeded)

@@ -42,7 +42,13 @@ pub(super) fn add(facts: &Facts<'_>, plan: &mut ScalingPlan) {
             plan.refuse(What::Evict, &pod.name, Because::new(Refusal::HourlyBudget, detail));
             continue;
         }
-        let elsewhere: u32 = grants_without(facts.ledger, facts.cluster, &pod.node, facts.now).values().sum();
+        let grants = grants_without(facts.ledger, facts.cluster, &pod.node, facts.now);
+        let placement = facts.cluster.pods.get(&pod.uid).map(|info| &info.scheduling.placement);
+        let lets = |node: &str| {
+            let info = facts.cluster.nodes.get(node);
+            info.zip(placement).is_some_and(|(info, placement)| placement.allows(&info.node))
+        };
+        let elsewhere: u32 = grants.iter().filter(|(node, _)| lets(node)).map(|(_, ips)| *ips).sum();
         if elsewhere <= taken {
             plan.refuse(What::Evict, &pod.name, Refusal::NothingGained);
             continue;

@@ -113,7 +113,8 @@ pub(super) fn rebalances(group: &Group) -> bool {
     !group.suspended.iter().any(|process| process == "AZRebalance")
 }
 
-fn zone<'a>(facts: &Facts<'a>, instance: &InstanceId) -> Option<&'a Arc<str>> {
+/// The zone of an instance that EC2 shows.
+pub(super) fn zone<'a>(facts: &Facts<'a>, instance: &InstanceId) -> Option<&'a Arc<str>> {
     let subnet = facts.inventory.instances.get(instance)?.subnet.as_ref()?;
     facts.inventory.subnets.get(subnet).map(|subnet| &subnet.az)
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::class::Coming;
 use super::facts::Facts;
+use super::gate;
 use crate::in_flight;
 use crate::inventory::{Group, InstanceId};
 
@@ -19,7 +21,7 @@ pub(super) fn pods_per_node(facts: &Facts<'_>, group: &Group) -> Option<u32> {
 
 /// Pods that the nodes which are coming will have addresses for: what groups want and has not registered as a Ready node. Not those that
 /// should have come by now, nor those of a group whose launches fail.
-pub(super) fn pods_of_nodes_to_come(facts: &Facts<'_>) -> u32 {
+pub(super) fn coming<'a>(facts: &Facts<'a>) -> Coming<'a> {
     let ready: HashSet<&InstanceId> =
         facts.cluster.nodes.values().filter(|node| node.node.ready).filter_map(|node| node.instance.as_ref()).collect();
     let is_there = |id: &InstanceId| {
@@ -28,11 +30,20 @@ pub(super) fn pods_of_nodes_to_come(facts: &Facts<'_>) -> u32 {
     };
     let deadline = facts.known.policy().in_flight_deadline;
     let awaited = |name: &str| facts.journal.awaits_nodes(name, deadline, facts.now);
-    let coming = facts.inventory.groups.iter().filter(|(name, _)| awaited(name));
-    let pods = coming.map(|(_, group)| {
-        let nodes = in_flight::to_come(group, is_there);
+    let mut coming = Coming::new();
+    for (name, group) in facts.inventory.groups.iter().filter(|(name, _)| awaited(name)) {
+        let mut nodes = in_flight::to_come(group, is_there);
         // Most groups wait for none, and need not be looked at further.
-        if nodes == 0 { 0 } else { nodes.saturating_mul(pods_per_node(facts, group).unwrap_or(0)) }
-    });
-    pods.fold(0, u32::saturating_add)
+        if nodes == 0 {
+            continue;
+        }
+        let pods = pods_per_node(facts, group).unwrap_or(0);
+        let launched = group.members.iter().filter(|one| in_flight::counts(&one.lifecycle) && !is_there(&one.instance));
+        for az in launched.filter_map(|one| gate::zone(facts, &one.instance)) {
+            nodes = nodes.saturating_sub(1);
+            *coming.entry((name, Some(az))).or_default() += pods;
+        }
+        *coming.entry((name, None)).or_default() += nodes.saturating_mul(pods);
+    }
+    coming
 }

@@ -54,8 +54,8 @@ pub(super) fn add(facts: &Facts<'_>, before: &Unneeded, plan: &mut ScalingPlan) 
         return after;
     }
     // Addresses are wanted: nothing goes.
-    if plan.shortage.need > 0 || !plan.scale_out.is_empty() {
-        let detail = format!("{} pods lack an address", plan.shortage.need);
+    if plan.shortage.servable() > 0 || !plan.scale_out.is_empty() {
+        let detail = format!("{} pods lack an address", plan.shortage.servable());
         plan.refuse(What::ScaleIn, &Arc::from(""), Because::new(Refusal::NodesWanted, detail));
         return after;
     }

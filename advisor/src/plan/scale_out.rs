@@ -8,6 +8,7 @@ use std::time::Duration;
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::units::{IPS_PER_PREFIX, Ips, Prefixes};
 
+use super::class::{self, Class, Zones};
 use super::facts::Facts;
 use super::gate;
 use super::journal::Deed;
@@ -15,22 +16,25 @@ use super::node_cost;
 use super::refusal::{Because, Refusal};
 use super::{Cause, ScaleOut, ScalingPlan, What};
 use crate::in_flight::{of_node_to_come, spread};
-use crate::inventory::Group;
+use crate::inventory::{Group, Subnet};
 use crate::ledger::InFlight;
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// Kinds of pods that no group could have a node for, of which a plan tells.
+const MOST_TOLD: usize = 20;
 
 /// Adds what the shortage asks for, and then what is expected in each group.
-pub(super) fn add(facts: &Facts<'_>, plan: &mut ScalingPlan) {
+pub(super) fn add<'a>(facts: &Facts<'a>, mut classes: Vec<Class<'a>>, plan: &mut ScalingPlan) {
     if !facts.policy.scale_out.enabled {
         return;
     }
-    let need = plan.shortage.need;
+    tell_nowhere(&classes, plan);
     let coming = plan.shortage.coming;
     // Which group the nodes that come are of does not matter here: the next plan will know them.
     let expected = |name: &Arc<str>| facts.expected_short(name).saturating_sub(coming);
-    let expected_in_all: u32 = facts.managed().map(|(name, _)| expected(name)).sum();
-    if need == 0 && expected_in_all == 0 {
+    let asked: Vec<_> =
+        facts.managed().filter(|(name, _)| expected(name) > 0 || class::wanted(&classes, name).is_some()).collect();
+    if asked.is_empty() {
         return;
     }
     if let Err(because) = allowed(facts) {
@@ -46,7 +50,7 @@ pub(super) fn add(facts: &Facts<'_>, plan: &mut ScalingPlan) {
     let mut rooms = Rooms::of(facts);
     let mut nodes_left = budget.min(facts.policy.scale_out.max_step);
     let mut open = Vec::new();
-    for (name, group) in facts.managed() {
+    for (name, group) in asked {
         match may_grow(facts, name, group) {
             Ok(pods) => open.push(Candidate { name, group, pods }),
             Err(because) => plan.refuse(What::ScaleOut, name, because),
@@ -54,14 +58,11 @@ pub(super) fn add(facts: &Facts<'_>, plan: &mut ScalingPlan) {
     }
     // Most room first: what is left afterwards lasts longest.
     open.sort_by_key(|one| (Reverse(rooms.of_group(one.group)), Arc::clone(one.name)));
-    let mut need = need;
     for one in &open {
-        if need == 0 || nodes_left == 0 {
-            break;
-        }
-        match one.grow(facts, &mut rooms, need, nodes_left) {
+        let Some((zones, pods)) = class::wanted(&classes, one.name).filter(|_| nodes_left > 0) else { continue };
+        match one.grow(facts, &mut rooms, &zones, pods, nodes_left) {
             Ok(step) => {
-                need = need.saturating_sub(step.pods);
+                class::serve(&mut classes, one.name, &zones, step.pods);
                 nodes_left -= step.to - step.from;
                 plan.scale_out.push(step);
             }
@@ -74,13 +75,22 @@ pub(super) fn add(facts: &Facts<'_>, plan: &mut ScalingPlan) {
         if pods == 0 || grown || nodes_left == 0 {
             continue;
         }
-        match one.grow(facts, &mut rooms, pods, nodes_left) {
+        match one.grow(facts, &mut rooms, &Zones::All, pods, nodes_left) {
             Ok(step) => {
                 nodes_left -= step.to - step.from;
                 plan.scale_out.push(ScaleOut { cause: Cause::Forecast, ..step });
             }
             Err(because) => plan.refuse(What::ScaleOut, one.name, because),
         }
+    }
+}
+
+/// Pods that would wait for ever are told.
+fn tell_nowhere(classes: &[Class<'_>], plan: &mut ScalingPlan) {
+    let nowhere = classes.iter().filter(|class| class.need > 0 && class.groups.is_empty());
+    for class in nowhere.take(MOST_TOLD) {
+        let detail = format!("{} pods with the same node selector, affinity and tolerations", class.need);
+        plan.refuse(What::ScaleOut, class.first, Because::new(Refusal::NoGroupForPod, detail));
     }
 }
 
@@ -127,15 +137,23 @@ struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    /// The step for `need` pods, taken out of the rooms. Where every subnet of the group can feed its part of the nodes, Auto Scaling may
-    /// spread them; else all go to the subnet that can feed most.
-    fn grow(&self, facts: &Facts<'_>, rooms: &mut Rooms<'_>, need: u32, most: u32) -> Result<ScaleOut, Because> {
+    /// The step for `need` pods that may be in `zones`, taken out of the rooms. Where that is everywhere and every subnet of the group can
+    /// feed its part of the nodes, Auto Scaling may spread them; else all go to the subnet that can feed most.
+    fn grow(
+        &self,
+        facts: &Facts<'_>,
+        rooms: &mut Rooms<'_>,
+        zones: &Zones<'_>,
+        need: u32,
+        most: u32,
+    ) -> Result<ScaleOut, Because> {
         let nodes = need.div_ceil(self.pods).min(most).min(self.group.max - self.group.desired);
         let on_each = need.div_ceil(nodes.max(1)).min(self.pods);
         let takes = |subnet: &SubnetId| of_node_to_come(facts.known, self.group, subnet, on_each);
         // A subnet that was not read has no room that is known.
-        let read = self.group.subnets.iter().filter(|subnet| facts.inventory.subnets.contains_key(*subnet));
-        let costs: Vec<(&SubnetId, Vec<InFlight>)> = read.map(|subnet| (subnet, takes(subnet))).collect();
+        let read = self.group.subnets.iter().filter_map(|id| facts.inventory.subnets.get(id));
+        let open: Vec<&Subnet> = read.filter(|subnet| zones.has(&subnet.az)).collect();
+        let costs: Vec<(&SubnetId, Vec<InFlight>)> = open.iter().map(|one| (&one.id, takes(&one.id))).collect();
         let step = |nodes: u32, subnet: Option<&SubnetId>| ScaleOut {
             group: Arc::clone(self.name),
             from: self.group.desired,
@@ -147,20 +165,19 @@ impl Candidate<'_> {
         if costs.is_empty() || nodes == 0 {
             return Err(Refusal::NoSubnetRoom.into());
         }
-        let zones = gate::zones(facts, self.group, None);
-        let azs: Vec<&Arc<str>> =
-            costs.iter().filter_map(|(subnet, _)| Some(&facts.inventory.subnets.get(*subnet)?.az)).collect();
-        let shares = spread(&azs, |az| zones.get(az).copied().unwrap_or(0), nodes);
+        let members = gate::zones(facts, self.group, None);
+        let azs: Vec<&Arc<str>> = open.iter().map(|subnet| &subnet.az).collect();
+        let shares = spread(&azs, |az| members.get(az).copied().unwrap_or(0), nodes);
         let mut spread = rooms.clone();
         let feeds = |((_, cost), share): (&(&SubnetId, Vec<InFlight>), &u32)| (0..*share).all(|_| spread.take(cost));
-        if costs.iter().zip(&shares).all(feeds) {
+        if *zones == Zones::All && costs.iter().zip(&shares).all(feeds) {
             *rooms = spread;
             return Ok(step(nodes, None));
         }
         // All in one subnet, as many as leave the zones in balance: AZRebalance would end others undrained.
         let balanced = |az: &Arc<str>| {
-            let others = zones.iter().filter(|(zone, _)| ***zone != *az).map(|(_, count)| *count).min();
-            let room = others.map(|least| (least + 1).saturating_sub(zones.get(az).copied().unwrap_or(0)));
+            let others = members.iter().filter(|(zone, _)| ***zone != *az).map(|(_, count)| *count).min();
+            let room = others.map(|least| (least + 1).saturating_sub(members.get(az).copied().unwrap_or(0)));
             room.filter(|_| gate::rebalances(self.group)).unwrap_or(u32::MAX).min(nodes)
         };
         let fits = costs.iter().zip(&azs).map(|((subnet, cost), az)| (rooms.nodes(cost, balanced(az)), subnet, cost));

@@ -1,10 +1,12 @@
 //! How many pods lack an address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use headroom_capacity::verdict::{Demand, Reason};
 
+use super::class::{self, Class};
 use super::facts::Facts;
 use super::node_cost;
 use crate::state::PodInfo;
@@ -25,25 +27,43 @@ pub struct Shortage {
     pub coming: u32,
     /// Pods for which nodes have to be added.
     pub need: u32,
+    /// Of these, those that no group which is scaled could have a node for.
+    pub nowhere: u32,
 }
 
-pub(super) fn shortage(facts: &Facts<'_>) -> Shortage {
+impl Shortage {
+    /// Pods for which nodes have to be added and can be.
+    #[must_use]
+    pub const fn servable(&self) -> u32 {
+        self.need.saturating_sub(self.nowhere)
+    }
+}
+
+/// The sums, and the pods by where they may be.
+pub(super) fn shortage<'a>(facts: &Facts<'a>) -> (Shortage, Vec<Class<'a>>) {
     let mut shortage = Shortage { room: facts.headroom.cluster, ..Shortage::default() };
     let grace = Duration::from_secs(facts.policy.stuck_pods.grace_secs);
-    let mut passed_over = 0;
+    let mut lacking = Vec::new();
     for pod in facts.cluster.pods.values().filter(|pod| !pod.over && pod.demand == Demand::PodIp) {
         if let Some((reason, since)) = pod.shortage.filter(|(reason, _)| pod.node.is_none() && lasts(*reason)) {
             *shortage.waiting.entry(reason).or_default() += 1;
-            passed_over += u32::from(facts.now.since(since) >= PASSED_OVER);
+            lacking.push((pod, facts.now.since(since) >= PASSED_OVER));
+        } else if is_stuck(pod, grace, facts) {
+            shortage.stuck += 1;
+            lacking.push((pod, false));
         }
-        shortage.stuck += u32::from(is_stuck(pod, grace, facts));
     }
-    shortage.coming = node_cost::pods_of_nodes_to_come(facts);
-    let wanted = u64::from(shortage.waiting.values().sum::<u32>() + shortage.stuck);
-    // What room there is has not been theirs: taints, selectors, CPU.
-    let missing = wanted.saturating_sub(shortage.room).max(passed_over.into()).saturating_sub(shortage.coming.into());
-    shortage.need = u32::try_from(missing).unwrap_or(u32::MAX);
-    shortage
+    let coming = node_cost::coming(facts);
+    shortage.coming = coming.values().fold(0, |sum, pods| sum.saturating_add(*pods));
+    let mut classes = class::classes(facts, lacking.into_iter());
+    class::count_needs(facts, &mut classes, coming);
+    shortage.need = classes.iter().map(|class| class.need).sum();
+    let managed: BTreeSet<&Arc<str>> = facts.managed().map(|(name, _)| name).collect();
+    for class in &mut classes {
+        class.groups.retain(|name, _| managed.contains(name));
+    }
+    shortage.nowhere = classes.iter().filter(|class| class.groups.is_empty()).map(|class| class.need).sum();
+    (shortage, classes)
 }
 
 /// Whether a node more is the answer: not where released addresses cool, pools grow or claims end within seconds.

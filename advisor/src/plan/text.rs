@@ -54,6 +54,10 @@ impl ScalingPlan {
         let waiting: u32 = shortage.waiting.values().sum();
         write!(f, "{waiting} pods wait for addresses, {} are stuck", shortage.stuck)?;
         write!(f, "; room for {}, {} with nodes that come", shortage.room, shortage.coming)?;
-        writeln!(f, "; {} need nodes", shortage.need)
+        write!(f, "; {} need nodes", shortage.need)?;
+        if shortage.nowhere > 0 {
+            write!(f, ", which no group has for {}", shortage.nowhere)?;
+        }
+        writeln!(f)
     }
 }

@@ -26,9 +26,10 @@ use crate::config::Mode;
 use crate::inventory::InstanceId;
 use crate::ledger::{Known, Policy};
 use crate::plan::{
-    Ahead, Because, Facts, Findings, Inspected, Reach, Refusal, ScalingPlan, Unneeded, drain_budget, inspect,
+    Ahead, Because, Facts, Findings, Inspected, Reach, Refusal, ScalingPlan, Unneeded, What, drain_budget, inspect,
     may_go_on, plan,
 };
+use crate::state::ClusterState;
 
 /// From one demand for new credentials to the next, where they are always short.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
@@ -271,7 +272,7 @@ impl Planner {
                 }
                 let facts = Facts { findings: &findings, ..facts };
                 let (plan, unneeded) = plan(&facts, generation, &unneeded);
-                let may = may_go_on(&facts).and_then(|()| match plan.shortage.need {
+                let may = may_go_on(&facts).and_then(|()| match plan.shortage.servable() {
                     0 => Ok(()),
                     pods => Err(Because::new(Refusal::NodesWanted, format!("{pods} pods lack an address"))),
                 });
@@ -286,14 +287,14 @@ impl Planner {
         (self.findings, self.unneeded) = (findings, unneeded);
         core.gate.store(Arc::new(Gate { at: now, may }));
         let plan = Arc::new(plan);
-        self.say(means, &plan);
+        self.say(means, &plan, &cluster);
         core.metrics.planned(&plan);
         core.plan.store(Some(Arc::clone(&plan)));
         self.act(means, tell, &plan, &marks(&cluster));
     }
 
     /// What was not refused before is told: in the log, and where this advisor leads as an event.
-    fn say(&mut self, means: &Arc<Means>, plan: &ScalingPlan) {
+    fn say(&mut self, means: &Arc<Means>, plan: &ScalingPlan, cluster: &ClusterState) {
         if !plan.is_empty() {
             tracing::info!(plan = %plan.to_string().trim_end().replace('\n', "; "), "plan");
         }
@@ -307,8 +308,9 @@ impl Planner {
             let (what, of, why) = (refused.what.label(), Arc::clone(&refused.of), refused.why.to_string());
             tracing::info!(what, %of, reason = refused.why.refusal.label(), why, "refused");
             if means.core.leads() {
-                let about = match refused.what {
-                    crate::plan::What::ScaleIn if !of.is_empty() => About::Node(Arc::clone(&of)),
+                let about = match (refused.what, refused.why.refusal) {
+                    (What::ScaleIn, _) if !of.is_empty() => About::Node(Arc::clone(&of)),
+                    (_, Refusal::NoGroupForPod) => about_pod(cluster, &of).unwrap_or_else(|| means.about_group()),
                     _ => means.about_group(),
                 };
                 let means = Arc::clone(means);
@@ -376,8 +378,13 @@ impl Planner {
     }
 }
 
+fn about_pod(cluster: &ClusterState, name: &Arc<str>) -> Option<About> {
+    let (uid, _) = cluster.pods.iter().find(|(_, pod)| pod.name == *name)?;
+    Some(About::Pod { name: Arc::clone(name), uid: uid.as_str().into() })
+}
+
 /// Nodes that bear a mark.
-fn marks(cluster: &crate::state::ClusterState) -> Vec<(Arc<str>, Option<Mark>)> {
+fn marks(cluster: &ClusterState) -> Vec<(Arc<str>, Option<Mark>)> {
     let marked = cluster.nodes.iter().filter_map(|(name, info)| Some((name, info.node.scale_in.as_deref()?)));
     let mut marks: Vec<_> = marked.map(|(name, text)| (Arc::clone(name), Mark::parse(text))).collect();
     marks.sort_by(|a, b| a.0.cmp(&b.0));

@@ -1,0 +1,121 @@
+//! What a node to come will look like to kube-scheduler.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use headroom_cluster::drain::MARK;
+use headroom_cluster::{Looks, Node, Taint};
+
+use super::ZONE_LABEL;
+use crate::inventory::Group;
+use crate::ledger::Known;
+
+/// Labels that have the name of the zone: Kubernetes' two and the EBS CSI driver's.
+const ZONE_LABELS: [&str; 3] = [ZONE_LABEL, "failure-domain.beta.kubernetes.io/zone", "topology.ebs.csi.aws.com/zone"];
+const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
+/// Tags of a group by which Cluster Autoscaler is told what its nodes look like (CA `cloudprovider/aws/aws_manager.go`,
+/// `extractLabelsFromAsg`, `extractTaintsFromAsg`). The value of a taint is `value:effect`.
+const LABEL_TAG: &str = "k8s.io/cluster-autoscaler/node-template/label/";
+const TAINT_TAG: &str = "k8s.io/cluster-autoscaler/node-template/taint/";
+/// EKS names the managed node group in a tag of its group and in a label of its nodes.
+const EKS_GROUP: (&str, &str) = ("eks:nodegroup-name", "eks.amazonaws.com/nodegroup");
+/// Keys, or what they begin with, of taints that say how a node is at the moment: Kubernetes' own, and Cluster Autoscaler's (CA
+/// `utils/taints/taints.go`).
+const PASSING_TAINTS: [&str; 7] = [
+    "node.kubernetes.io/",
+    "node.cloudprovider.kubernetes.io/",
+    "ToBeDeletedByClusterAutoscaler",
+    "DeletionCandidateOfClusterAutoscaler",
+    "ignore-taint.cluster-autoscaler.kubernetes.io/",
+    "startup-taint.cluster-autoscaler.kubernetes.io/",
+    "status-taint.cluster-autoscaler.kubernetes.io/",
+];
+
+/// What the nodes of a group have alike, whatever their zone: of its members that are Ready, or, where it has none, what its tags say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Likeness {
+    /// Each value that a label has on some member, `None` where one lacks it.
+    labels: BTreeMap<String, BTreeSet<Option<String>>>,
+    /// Those that every member has.
+    taints: Vec<Taint>,
+}
+
+impl Likeness {
+    pub(crate) fn of(known: &Known<'_>, group: &Group) -> Likeness {
+        let members: BTreeSet<_> = group.members.iter().map(|member| &member.instance).collect();
+        let infos = known.cluster().nodes.values();
+        let of_group = infos.filter(|info| info.instance.as_ref().is_some_and(|id| members.contains(id)));
+        let ready: Vec<&Node> = of_group.map(|info| &info.node).filter(|node| node.ready).collect();
+        if ready.is_empty() { Likeness::of_tags(group) } else { Likeness::of_nodes(&ready) }
+    }
+
+    fn of_nodes(nodes: &[&Node]) -> Likeness {
+        let keys: BTreeSet<&String> = nodes.iter().flat_map(|node| node.labels.keys()).collect();
+        let values = |key: &String| nodes.iter().map(|node| node.labels.get(key).cloned()).collect();
+        let lasting = nodes.iter().flat_map(|node| &node.taints).filter(|taint| lasts(taint));
+        let mut taints: Vec<Taint> = Vec::new();
+        for taint in lasting {
+            if !taints.contains(taint) && nodes.iter().all(|node| node.taints.contains(taint)) {
+                taints.push(taint.clone());
+            }
+        }
+        Likeness { labels: keys.into_iter().map(|key| (key.clone(), values(key))).collect(), taints }
+    }
+
+    fn of_tags(group: &Group) -> Likeness {
+        let mut labels = BTreeMap::from([("kubernetes.io/os".to_owned(), "linux".to_owned())]);
+        if let Some(name) = group.tags.get(EKS_GROUP.0) {
+            labels.insert(EKS_GROUP.1.to_owned(), name.clone());
+        }
+        let mut taints = Vec::new();
+        for (tag, text) in &group.tags {
+            if let Some(label) = tag.strip_prefix(LABEL_TAG) {
+                labels.insert(label.to_owned(), text.clone());
+            }
+            if let Some((key, (value, effect))) = tag.strip_prefix(TAINT_TAG).zip(text.rsplit_once(':')) {
+                taints.push(Taint { key: key.to_owned(), value: value.to_owned(), effect: effect.to_owned() });
+            }
+        }
+        let labels = labels.into_iter().map(|(key, value)| (key, BTreeSet::from([Some(value)])));
+        Likeness { labels: labels.collect(), taints }
+    }
+
+    /// A node in zone `az`.
+    pub(crate) const fn in_zone<'a>(&'a self, az: &'a str) -> InZone<'a> {
+        InZone { like: self, az }
+    }
+}
+
+fn lasts(taint: &Taint) -> bool {
+    taint.key != MARK && !PASSING_TAINTS.iter().any(|passing| taint.key.starts_with(passing))
+}
+
+/// A node to come in one zone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InZone<'a> {
+    like: &'a Likeness,
+    az: &'a str,
+}
+
+impl Looks for InZone<'_> {
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
+    fn every(&self, label: &str, holds: &dyn Fn(Option<&str>) -> bool) -> bool {
+        if ZONE_LABELS.contains(&label) {
+            return holds(Some(self.az));
+        }
+        if label == HOSTNAME_LABEL {
+            // It will have one, and none that anybody could have named.
+            return holds(Some(""));
+        }
+        match self.like.labels.get(label) {
+            Some(values) => values.iter().all(|value| holds(value.as_deref())),
+            None => holds(None),
+        }
+    }
+
+    fn taints(&self) -> &[Taint] {
+        &self.like.taints
+    }
+}
