@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every test: the workspace's, those beside the real kube-scheduler among them; the capacity model against the CNI's own Go
-# packages; the lab against boto3 and moto.
+# packages; the lab against boto3 and moto; the chart against its manifests.
 # What a test needs beyond Rust, Go and Python is built or installed by package name into $HEADROOM_CACHE
 # (default ~/.cache/headroom), which a second run reuses.
 set -euo pipefail
@@ -22,6 +22,8 @@ step "etcd, kube-apiserver and kube-scheduler for the tests that need them"
 load-tests/control-plane/build.sh
 step "the Go programs of the benchmarks"
 (cd load-tests/control-plane && go vet ./cmd/... && go test ./cmd/...)
+step "the chart, and the manifests that are made of it"
+(cd deploy/render && go vet ./... && go test ./...)
 step "the workspace's tests"
 cargo test --locked --workspace
 step "the lab against boto3, with moto as second opinion"
