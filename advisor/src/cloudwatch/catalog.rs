@@ -3,7 +3,7 @@
 use headroom_forecast::quantiles::P90;
 
 use super::Unit;
-use super::figures::Totals;
+use super::figures::{Observed, Totals, number};
 use crate::metrics::labels;
 use crate::outlook::{HORIZON_SECS, SubnetOutlook};
 
@@ -52,8 +52,8 @@ pub(super) enum Value {
     Expected(fn(&SubnetOutlook) -> f64),
     /// How old what AWS says is.
     Age,
-    /// 1.
-    One,
+    /// A figure of the cluster alone.
+    Whole(fn(&Observed<'_>) -> u64),
 }
 
 const EVERYWHERE: &[Scope] = &[Scope::Cluster, Scope::Az, Scope::Subnet, Scope::Asg];
@@ -66,7 +66,7 @@ const LONGEST_HOURS: f64 = HORIZON_SECS as f64 / 3600.0;
 
 /// All of them. A node may draw on several subnets, so pods are not counted by subnet; an ENI that leaked belongs to no group
 /// any more.
-pub const FIGURES: [Figure; 14] = [
+pub const FIGURES: [Figure; 17] = [
     Figure {
         name: "SubnetFreeIPs",
         meaning: "Free addresses that EC2 may choose, those that are on their way to nodes included",
@@ -124,6 +124,12 @@ pub const FIGURES: [Figure; 14] = [
         ..of_kubernetes(OF_PODS)
     },
     Figure {
+        name: "PodsRefused",
+        meaning: "Of these, those for which the CNI had no address: they hang, where the others may just be starting",
+        value: Value::Whole(|observed| observed.ledger.pods_refused.into()),
+        ..of_kubernetes(CLUSTER)
+    },
+    Figure {
         name: "TimeToExhaustionHoursP10",
         unit: Unit::None,
         meaning: "Hours until a subnet has no room for another node, one chance in ten that it is sooner; 168 where that is not \
@@ -152,15 +158,28 @@ pub const FIGURES: [Figure; 14] = [
         ..of_nothing()
     },
     Figure {
+        name: "EndpointsDown",
+        meaning: "AWS endpoints that the advisor depends on and that its latest probe did not get through to",
+        value: Value::Whole(|observed| observed.endpoints_down),
+        ..of_nothing()
+    },
+    Figure {
+        name: "ScaleInBlocked",
+        meaning: "1 while no node may be removed because AWS is not reached, what was read is too old or the credentials end; \
+                  0 in mode observe",
+        value: Value::Whole(|observed| observed.scale_in_blocked.into()),
+        ..of_nothing()
+    },
+    Figure {
         name: "AdvisorHeartbeat",
         meaning: "1 with every publication: an alarm on missing data tells that nobody observes any more",
-        value: Value::One,
+        value: Value::Whole(|_| 1),
         ..of_nothing()
     },
 ];
 
 fn hours(secs: Option<u64>) -> f64 {
-    secs.map_or(LONGEST_HOURS, |secs| (super::figures::number(secs) / 3600.0).min(LONGEST_HOURS))
+    secs.map_or(LONGEST_HOURS, |secs| (number(secs) / 3600.0).min(LONGEST_HOURS))
 }
 
 const fn of_nothing() -> Figure {
@@ -171,7 +190,7 @@ const fn of_nothing() -> Figure {
         meaning: "",
         needs_aws: false,
         needs_kubernetes: false,
-        value: Value::One,
+        value: Value::Whole(|_| 0),
     }
 }
 

@@ -112,8 +112,8 @@ mod tests {
         assert_eq!(estimate(sizes, &off).dollars, 0.0);
         assert_eq!(
             estimate(sizes, &on).to_string(),
-            "101 metrics and 43800 PutMetricData calls a month, about $30.74 at us-east-1's prices"
+            "104 metrics and 43800 PutMetricData calls a month, about $31.64 at us-east-1's prices"
         );
-        assert_eq!((estimate(sizes, &both).metrics, estimate(sizes, &both).calls), (101 + 19, 87_600));
+        assert_eq!((estimate(sizes, &both).metrics, estimate(sizes, &both).calls), (104 + 19, 87_600));
     }
 }

@@ -34,6 +34,10 @@ pub struct Observed<'a> {
     pub headroom: &'a Headroom,
     /// What is expected, where that is known and recent.
     pub outlook: Option<&'a Outlook>,
+    /// AWS endpoints whose latest probe failed.
+    pub endpoints_down: u64,
+    /// No node may be removed: AWS is not reached, what was read is too old, or the credentials end.
+    pub scale_in_blocked: bool,
     /// The cluster's name.
     pub cluster: &'a str,
     /// How old a source may be: of an older one nothing is told, and an alarm sees missing data instead of a figure that stands
@@ -108,7 +112,7 @@ pub fn figures(observed: &Observed<'_>, now: Time) -> Vec<Datum> {
                 Value::Soonest(of) => observed.expected(place, of).reduce(f64::min).map(one).into_iter().collect(),
                 Value::Expected(of) => observed.expected(place, of).reduce(|a, b| a + b).map(one).into_iter().collect(),
                 Value::Age => age.map(|age| one(age.as_secs_f64())).into_iter().collect(),
-                Value::One => vec![one(1.0)],
+                Value::Whole(of) => vec![one(number(of(observed)))],
             };
             if !samples.is_empty() {
                 data.push(Datum { samples, ..Datum::new(figure.name, figure.unit, &dimensions, 0.0) });

@@ -114,12 +114,15 @@ async fn publish(core: &Core, publisher: &Publisher, books: &Books, now: Time) {
     // Three missed looks ahead, as with what is read of AWS.
     let recent = Duration::from_secs(3 * core.config.forecast.period_secs);
     let outlook = core.outlook.load_full().filter(|outlook| now.since(outlook.at) <= recent);
+    let endpoints_down = core.reached.load().ladders.values().filter(|ladder| !ladder.passed()).count() as u64;
     let observed = Observed {
         outlook: outlook.as_deref(),
         ledger: &books.ledger,
         state: &books.cluster,
         inventory: &books.inventory,
         headroom: &books.headroom,
+        endpoints_down,
+        scale_in_blocked: core.scale_in_blocked(now),
         cluster: &core.config.cluster_name,
         max_age: max_age(&core.config.observe),
     };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use headroom_capacity::time::Time;
@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::scrape::Ipamd;
 use crate::autoscaler::AutoscalerSeen;
 use crate::aws::{Api, Part};
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::expander::{Held, Rooms};
 use crate::feed::Feed;
 use crate::headroom::Headroom;
@@ -66,6 +66,9 @@ pub(super) struct Core {
     pub(super) ready: watch::Sender<bool>,
     leadership: Option<watch::Receiver<Leadership>>,
 }
+
+/// A gate that nobody has renewed for so many periods is shut.
+const GATE_PERIODS: u32 = 3;
 
 /// What the planning loop said last of scale-ins.
 #[derive(Clone, Debug)]
@@ -123,6 +126,22 @@ impl Core {
     /// Whether it may.
     pub(super) fn leads(&self) -> bool {
         self.term().is_some()
+    }
+
+    /// Whether a scale-in may go on, by what the planning loop said last, while it says something.
+    pub(super) fn may_go_on(&self, now: Time) -> Result<(), Because> {
+        let gate = self.gate.load_full();
+        let most = Duration::from_secs(self.config.scaling.period_secs) * GATE_PERIODS;
+        if now.since(gate.at) > most {
+            return Err(Because::new(Refusal::StaleBooks, format!("no plan for {} s", now.since(gate.at).as_secs())));
+        }
+        gate.may.clone()
+    }
+
+    /// Whether no node may be removed though the advisor plans: for want of AWS, not because pods need nodes.
+    pub(super) fn scale_in_blocked(&self, now: Time) -> bool {
+        let plans = self.config.scaling.mode != Mode::Observe;
+        plans && self.may_go_on(now).is_err_and(|why| why.refusal != Refusal::NodesWanted)
     }
 
     /// Whether Cluster Autoscaler runs; `None` where nobody knows.

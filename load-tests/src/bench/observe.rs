@@ -140,7 +140,17 @@ impl Bench {
         now: Time,
     ) -> Vec<(String, Vec<cloudwatch::Datum>)> {
         let max_age = max_age(&self.config.observe);
-        let observed = Observed { ledger, state, inventory, headroom, outlook: None, cluster: vpc::CLUSTER, max_age };
+        let observed = Observed {
+            ledger,
+            state,
+            inventory,
+            headroom,
+            outlook: None,
+            endpoints_down: 0,
+            scale_in_blocked: false,
+            cluster: vpc::CLUSTER,
+            max_age,
+        };
         cloudwatch::round(&observed, None, &self.config.cloudwatch, now)
     }
 

@@ -54,7 +54,7 @@ fn sample() -> Sample {
         created_at: None,
         ips: Ips(16),
     });
-    ledger.pods_without_ip = 1;
+    (ledger.pods_without_ip, ledger.pods_refused) = (1, 1);
     let mut state = state(&["n1"], &settings);
     let mut over = pod(Some("n1"), None, Demand::PodIp);
     over.over = true;
@@ -99,6 +99,8 @@ impl Sample {
                 inventory,
                 headroom: &headroom,
                 outlook: Some(&outlook),
+                endpoints_down: 2,
+                scale_in_blocked: true,
                 cluster: "prod",
                 max_age,
             },
@@ -149,8 +151,11 @@ fn each_scope_counts_what_is_its_own() {
     assert_eq!(of("HeadroomPods"), some([22, 22, 0, -1, -1, 22, 0]));
     assert_eq!(of("PodIPDemand"), some([3, 2, 0, -1, -1, 2, 0]), "the third is not scheduled");
     assert_eq!(of("PodsWithoutIP"), some([1, 1, 0, -1, -1, 1, 0]));
+    assert_eq!(of("PodsRefused"), some([1, -1, -1, -1, -1, -1, -1]));
     assert_eq!(of("AdvisorHeartbeat"), some([1, -1, -1, -1, -1, -1, -1]));
     assert_eq!(of("ObservationAge"), some([10, -1, -1, -1, -1, -1, -1]));
+    assert_eq!(of("EndpointsDown"), some([2, -1, -1, -1, -1, -1, -1]));
+    assert_eq!(of("ScaleInBlocked"), some([1, -1, -1, -1, -1, -1, -1]));
     assert_eq!(of("NodeHeadroomPods")[0], Some(22.0));
 }
 
@@ -161,11 +166,21 @@ fn an_old_source_is_not_told() {
     old.inventory.read_at.enis = Some(Time::from_secs(9_000));
     assert_eq!(
         names(&old),
-        ["AdvisorHeartbeat", "ObservationAge", "PodIPDemand", "PodsWithoutIP"].map(String::from).into()
+        [
+            "AdvisorHeartbeat",
+            "EndpointsDown",
+            "ObservationAge",
+            "PodIPDemand",
+            "PodsRefused",
+            "PodsWithoutIP",
+            "ScaleInBlocked"
+        ]
+        .map(String::from)
+        .into()
     );
     old.inventory.read_at.enis = None;
     old.state.missing = vec![Kind::Pod];
-    assert_eq!(names(&old), ["AdvisorHeartbeat"].map(String::from).into());
+    assert_eq!(names(&old), ["AdvisorHeartbeat", "EndpointsDown", "ScaleInBlocked"].map(String::from).into());
 }
 
 #[test]

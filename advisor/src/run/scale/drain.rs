@@ -22,8 +22,6 @@ const EVERY: Duration = Duration::from_secs(2);
 const WITHIN: Duration = Duration::from_secs(20);
 /// What a termination may take on its way beside the call and the note that goes before it.
 const DOUBT_MARGIN: Duration = Duration::from_secs(20);
-/// A gate that nobody has renewed for so many periods is shut.
-const GATE_PERIODS: u32 = 3;
 /// From one look for the addresses to the next.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
@@ -200,17 +198,12 @@ async fn look_and_choose(means: &Means, target: &Target) -> Result<Chosen, Drain
     Ok(Chosen { step, mark, tenants })
 }
 
-/// What the planning loop said last, while it says something.
+/// Whether this advisor may go on with it.
 fn may(means: &Means, now: Time) -> Result<(), Because> {
     if !means.may_act() {
         return Err(Because::new(Refusal::NotLeading, format!("mode {}", means.core.config.scaling.mode.label())));
     }
-    let gate = means.core.gate.load_full();
-    let most = Duration::from_secs(means.core.config.scaling.period_secs) * GATE_PERIODS;
-    if now.since(gate.at) > most {
-        return Err(Because::new(Refusal::StaleBooks, format!("no plan for {} s", now.since(gate.at).as_secs())));
-    }
-    gate.may.clone()
+    means.core.may_go_on(now)
 }
 
 async fn group(means: &Means, name: &Arc<str>) -> Result<Option<Group>, AwsError> {
