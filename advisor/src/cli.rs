@@ -4,6 +4,7 @@ mod ask;
 mod estimate;
 mod forecast;
 mod headroom;
+mod iam;
 mod plan;
 mod probe;
 mod what_if;
@@ -47,6 +48,8 @@ enum Command {
     WhatIf(what_if::WhatIf),
     /// Probes AWS's endpoints from here, stage by stage, and says what to change where one cannot be reached.
     Probe(probe::Probe),
+    /// Prints the IAM policy that a configuration takes.
+    Iam(iam::Iam),
     /// Prints the configuration with every key and what it will cost in dollars and calls of AWS, or what is wrong with it.
     CheckConfig(CheckConfig),
 }
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::CheckConfig(args) => check_config(args.config.config.as_deref(), args.sizes),
         Command::Forecast(args) => runtime().and_then(|runtime| runtime.block_on(forecast::forecast(args))),
         Command::Headroom(args) => runtime().and_then(|runtime| runtime.block_on(headroom::headroom(args))),
+        Command::Iam(args) => iam::iam(args),
         Command::Plan(args) => runtime().and_then(|runtime| runtime.block_on(plan::plan(args))),
         Command::Probe(args) => return probed(args),
         Command::WhatIf(args) => runtime().and_then(|runtime| runtime.block_on(what_if::what_if(args))),

@@ -14,7 +14,7 @@ use headroom_capacity::time::Time;
 use super::xml::{Malformed, Page, Xml};
 use crate::inventory::Tags;
 
-pub(super) use eni::enis;
+pub(super) use eni::{CLUSTER_TAG, CREATED_AT_TAG, NO_MANAGE_TAG, enis};
 pub(super) use instance::{InstanceRow, instances};
 pub use network::SecurityGroup;
 pub(super) use network::{endpoints, reservations, security_groups, subnets, vpc_cidrs};

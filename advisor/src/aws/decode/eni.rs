@@ -13,6 +13,12 @@ use crate::inventory::{Attachment, Eni, EniKind, EniTags, InstanceId};
 
 /// What ipamd begins an ENI's description with (CNI `pkg/awsutils`, `eniDescriptionPrefix`).
 const DESCRIPTION: &str = "aws-K8S-";
+/// The cluster's name on an ENI of the CNI (CNI `pkg/awsutils`, `eniClusterTagKey`).
+pub(in crate::aws) const CLUSTER_TAG: &str = "cluster.k8s.amazonaws.com/name";
+/// When the CNI made it (the same, `eniCreatedAtTagKey`).
+pub(in crate::aws) const CREATED_AT_TAG: &str = "node.k8s.amazonaws.com/createdAt";
+/// `true` on one that the CNI must leave alone (CNI `pkg/ipamd`, `eniNoManageTagKey`).
+pub(in crate::aws) const NO_MANAGE_TAG: &str = "node.k8s.amazonaws.com/no_manage";
 
 /// Reads a page.
 pub(in crate::aws) fn enis(body: &[u8]) -> Listing<Eni> {
@@ -165,10 +171,10 @@ fn tags(xml: &mut Xml<'_>) -> Result<EniTags, Malformed> {
     each_tag(xml, |key, value| {
         match key {
             "node.k8s.amazonaws.com/instance_id" => tags.instance = Some(InstanceId::from(&*value)),
-            "node.k8s.amazonaws.com/createdAt" => tags.created_at = date(&value),
-            "cluster.k8s.amazonaws.com/name" => tags.cluster = Some(Arc::from(&*value)),
+            CREATED_AT_TAG => tags.created_at = date(&value),
+            CLUSTER_TAG => tags.cluster = Some(Arc::from(&*value)),
             "eks:eni:owner" => tags.eks_owner = Some(Arc::from(&*value)),
-            "node.k8s.amazonaws.com/no_manage" => tags.no_manage = value == "true",
+            NO_MANAGE_TAG => tags.no_manage = value == "true",
             "vpcresources.k8s.aws/trunk-eni-id" => tags.trunk = Some(EniId::from(&*value)),
             _ => {}
         }
