@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every test: the workspace's, those beside the real kube-scheduler among them; the capacity model against the CNI's own Go
-# packages; the lab against boto3 and moto; the chart against its manifests.
+# packages; the lab against boto3 and moto; the chart against its manifests; what deploy/ ships against promtool and cfn-lint.
 # What a test needs beyond Rust, Go and Python is built or installed by package name into $HEADROOM_CACHE
 # (default ~/.cache/headroom), which a second run reuses.
 set -euo pipefail
@@ -30,4 +30,8 @@ step "the lab against boto3, with moto as second opinion"
 lab/tests/aws_boto3.sh
 step "the advisor and boto3 on the same account in moto"
 advisor/tests/moto.sh
+step "alerts and dashboard against promtool"
+deploy/prometheus/check.sh
+step "alarms against cfn-lint, IAM policies against AWS's reference"
+deploy/check.sh
 step "all tests passed"
