@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Holds the CloudFormation template against cfn-lint and the IAM policies against the Service Authorization Reference.
+# Holds the CloudFormation template against cfn-lint, the image's recipe against hadolint and the IAM policies against the Service
+# Authorization Reference.
 # usage: deploy/check.sh
 # Needs python3 with venv. Packages are installed by name into $HEADROOM_CACHE/deploy-python (default ~/.cache/headroom/deploy-python)
 # unless they are there already.
@@ -18,4 +19,6 @@ fi
 
 "$cache/bin/cfn-lint" --include-checks I -- alarms/headroom-alarms.yaml
 echo "alarms/headroom-alarms.yaml: cfn-lint has nothing to say"
+"$cache/bin/hadolint" image/Dockerfile
+echo "image/Dockerfile: hadolint has nothing to say"
 exec "$cache/bin/python" iam/check.py
