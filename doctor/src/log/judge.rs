@@ -92,13 +92,16 @@ fn verdict(row: &Row, seen: &Seen, tally: &Tally<'_>) -> Verdict {
 
 fn finding(cause: Cause, level: Level, seen: &[&Seen], tally: &Tally<'_>, nodes: &[NodeCapacity]) -> Finding {
     let about: Vec<&str> = seen.iter().flat_map(|seen| &seen.about).map(String::as_str).collect();
-    let evidence = |seen: &&Seen| Evidence::new(format!("log line {}", seen.first.line), seen.sample.trim());
+    let mut lines: Vec<(u64, &str)> = seen.iter().map(|seen| (seen.first.line, seen.sample.trim())).collect();
+    lines.sort_unstable();
+    lines.dedup_by_key(|(line, _)| *line);
+    let evidence = |(line, text): &(u64, &str)| Evidence::new(format!("log line {line}"), *text);
     let mut finding = Finding {
         cause,
         level,
         about: words::list(&about),
         says: format!("{}; {}", cause.meaning(), words::span(seen)),
-        evidence: seen.iter().take(MOST_EVIDENCE).map(evidence).collect(),
+        evidence: lines.iter().take(MOST_EVIDENCE).map(evidence).collect(),
         remedy: cause.remedy().to_owned(),
     };
     match cause {

@@ -38,21 +38,21 @@ pub(super) struct Seen {
     run: Option<Moment>,
     /// How long the longest such run was, seconds.
     pub(super) lasted: i64,
-    /// The first line that met it.
+    /// The first line that met it, or the part of it that did.
     pub(super) sample: String,
     /// What those lines told.
     pub(super) about: BTreeSet<String>,
 }
 
 impl Seen {
-    fn new(place: &Place, line: &str) -> Self {
+    fn new(place: &Place, sample: String) -> Self {
         Seen {
             count: 0,
             first: place.clone(),
             last: place.clone(),
             run: None,
             lasted: 0,
-            sample: cut(line, SAMPLE).to_owned(),
+            sample,
             about: BTreeSet::new(),
         }
     }
@@ -106,7 +106,8 @@ impl<'a> Tally<'a> {
         for (number, about) in sight.rows() {
             // A line without a time goes on with what the one before says: `caused by: Post ...`.
             let here = Place { line: self.lines, at: self.to.clone() };
-            let seen = self.seen[number].get_or_insert_with(|| Seen::new(&here, line));
+            let seen =
+                self.seen[number].get_or_insert_with(|| Seen::new(&here, sample(line, &self.table.rows[number])));
             seen.again(here);
             if let Some(about) = about
                 && seen.about.len() < MOST_ABOUT
@@ -148,6 +149,17 @@ impl<'a> Tally<'a> {
     pub(super) fn nodes(&self) -> impl Iterator<Item = &NodeCapacity> {
         self.nodes.values()
     }
+}
+
+/// The line's beginning, or what stands around the row's text where that is far inside.
+fn sample(line: &str, row: &Row) -> String {
+    let text = row.fragments.first().map_or("", |fragment| fragment).to_ascii_lowercase();
+    let at = line.to_ascii_lowercase().find(&text).unwrap_or(0);
+    if at + text.len() <= SAMPLE {
+        return cut(line, SAMPLE).to_owned();
+    }
+    let around = cut(line, at.saturating_sub(SAMPLE / 4)).len();
+    format!("...{}", cut(line.get(around..).unwrap_or_default(), SAMPLE))
 }
 
 /// At most `most` bytes of `text`.

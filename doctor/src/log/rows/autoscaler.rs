@@ -17,6 +17,20 @@ const SDK: i64 = 300;
 /// The cluster's own endpoint, which is no AWS API, and pods' names that are looked up on their way to CoreDNS.
 const NOT_AWS: &[&str] = &[".eks.amazonaws.com", "plugin/errors"];
 
+/// Others' endpoints and calls, for texts that name no host of AWS.
+const OTHERS: &[&str] = &[
+    ".eks.amazonaws.com",
+    "plugin/errors",
+    "dial tcp 10.100.0.1:443",
+    "dial tcp 172.20.0.1:443",
+    "sts:AssumeRoleWithWebIdentity",
+    "DescribeCluster",
+];
+
+const fn pasted(cause: Cause, fragments: &'static [&'static str]) -> Row {
+    aws(cause, fragments).unless(OTHERS).weighs(Weight::Pasted)
+}
+
 pub(super) const AUTOSCALER: &[Row] = &[
     // cloudprovider/aws/aws_manager.go forceRefresh, core/static_autoscaler.go RunOnce, aws_cloud_provider.go BuildAWS.
     autoscaler(Cause::AutoscalerStuck, &["Failed to regenerate ASG cache"]).weighs(Weight::Passing(SDK)),
@@ -31,6 +45,9 @@ pub(super) const AUTOSCALER: &[Row] = &[
     autoscaler(Cause::SubnetEmpty, &["not enough free addresses in subnet"]).tells(Figure::Id("subnet-")),
     autoscaler(Cause::AutoscalerGroupFailed, &["scaling failed with", "ASG "]),
     autoscaler(Cause::AutoscalerGroupFailed, &["cannot provision any more nodes!"]),
+    autoscaler(Cause::AutoscalerGroupFailed, &["placeholder-cannot-be-fulfilled"]),
+    // core/static_autoscaler.go RunOnce, after max-node-provision-time.
+    autoscaler(Cause::AutoscalerGroupFailed, &["Failed to fix node group sizes"]).weighs(Weight::Passing(SDK)),
     // The AWS APIs' answers.
     autoscaler(Cause::AwsDenied, &["not authorized to perform: autoscaling:"]).tells(Figure::After("perform: ")),
     autoscaler(Cause::AwsDenied, &["Failed to generate AWS EC2 Instance Types", "UnauthorizedOperation"]),
@@ -67,6 +84,13 @@ pub(super) const AWS: &[Row] = &[
     aws(Cause::AwsTls, &["amazonaws.com", "x509: certificate signed by unknown authority"]).unless(NOT_AWS),
     aws(Cause::AwsTls, &["amazonaws.com", "x509: failed to load system roots"]).unless(NOT_AWS),
     aws(Cause::AwsTls, &["amazonaws.com", "TLS handshake timeout"]).unless(NOT_AWS),
+    // The same without the host, which is cut off where people quote them.
+    pasted(Cause::AwsDns, &["dial tcp: i/o timeout"]),
+    pasted(Cause::AwsDns, &["dial tcp: lookup"]),
+    pasted(Cause::AwsBlocked, &["dial tcp", ":443: i/o timeout"]),
+    pasted(Cause::AwsTls, &["x509: failed to load system roots"]),
+    pasted(Cause::AwsTls, &["signed by unknown authority"]),
+    pasted(Cause::AwsDenied, &["AccessDenied"]),
     // aws-sdk-go v1 aws/credentials, v2 credentials/stscreds; STS's answers.
     aws(Cause::AwsCredentials, &["WebIdentityErr"]).unless(&["dial tcp"]),
     aws(Cause::AwsCredentials, &["Not authorized to perform sts:AssumeRoleWithWebIdentity"]),

@@ -22,6 +22,8 @@ pub(super) const IPAMD: &[Row] = &[
     ipamd(Cause::SubnetFragmented, &["InsufficientCidrBlocks"]).tells(SUBNET),
     // What CreateNetworkInterface says with prefixes; amazon-vpc-cni-k8s issue 3105.
     ipamd(Cause::SubnetFragmented, &["aren't sufficient free Ipv4 addresses or prefixes"]).tells(SUBNET),
+    // eks-node-monitoring-agent monitors/networking/monitor.go: its event for the former of the codes.
+    ipamd(Cause::SubnetEmpty, &["IPAMDNoIPs"]),
     // pkg/ipamd/ipamd.go increaseDatastorePool, tryAllocateENI.
     ipamd(Cause::IpamdBackOff, &["subnet doesn't seem to have enough IPs/Prefixes"]),
     ipamd(Cause::IpamdBackOff, &["Recently we had InsufficientCidr error hence will wait"]),
@@ -51,7 +53,8 @@ pub(super) const IPAMD: &[Row] = &[
     ipamd(Cause::EniAttachFailed, &["no available device number"]),
     ipamd(Cause::EniAttachFailed, &["giving up trying to retrieve ENIs from metadata service"])
         .weighs(Weight::Passing(300)),
-    // EC2's error codes; pkg/awsutils/awsutils.go checkAPIErrorAndBroadcastEvent.
+    // EC2's error codes; pkg/awsutils/awsutils.go checkAPIErrorAndBroadcastEvent, with the event on the aws-node pod.
+    ipamd(Cause::Ec2Denied, &["MissingIAMPermissions"]),
     ipamd(Cause::Ec2Denied, &["UnauthorizedOperation"])
         .unless(&["Command failed", "Failed to generate AWS EC2 Instance Types"])
         .tells(Figure::After("perform: ")),
@@ -96,6 +99,9 @@ pub(super) const PLUGIN: &[Row] = &[
         .weighs(Weight::Passing(RESTART)),
     plugin(Cause::NetworkPolicyAgentDown, &["Failed to connect to network policy agent"])
         .weighs(Weight::Passing(RESTART)),
-    // amazon-vpc-resource-controller-k8s pkg/utils/events.go: the event on the pod.
+    // amazon-vpc-resource-controller-k8s pkg/utils/events.go: events on the pod and on the node.
     plugin(Cause::BranchEniPending, &["BranchAllocationFailed"]).weighs(Weight::Hint),
+    plugin(Cause::PodEniOff, &["TrunkENICreationFailed"]),
+    plugin(Cause::PodEniOff, &["NodeTrunkFailedInit"]),
+    plugin(Cause::EniConfigMissing, &["EniConfigNameNotFound"]),
 ];
