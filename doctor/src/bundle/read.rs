@@ -34,6 +34,14 @@ impl<T> Section<T> {
         }
     }
 
+    /// The same with what `f` makes of what was read.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Section<U> {
+        match self {
+            Section::Read(value) => Section::Read(f(value)),
+            Section::NotRead(why) => Section::NotRead(why),
+        }
+    }
+
     /// Why nothing was.
     #[must_use]
     pub fn why_not(&self) -> Option<&str> {

@@ -14,7 +14,7 @@ const NEEDED: [&str; 4] = ["ec2", "ecr.api", "ecr.dkr", "s3"];
 
 /// Whether packets of the instance get to the internet.
 enum Internet {
-    /// Through this, from this address where it is known.
+    /// Through this.
     Through(String),
     /// For this reason not.
     No(String),
@@ -33,8 +33,15 @@ pub(super) fn check(case: &mut Case<'_>) {
     } else {
         public_endpoint(case, cluster, machine, &internet);
     }
-    if let Internet::No(why) = &internet {
-        aws(case, machine, why);
+    match &internet {
+        Internet::Through(_) => {}
+        Internet::No(why) => aws(case, machine, why),
+        // Of a public endpoint it was said already.
+        Internet::NotRead(why) if cluster.private_access => {
+            let remedy = "allow ec2:DescribeRouteTables".to_owned();
+            case.unknown(Cause::AwsUnreachable, "whether the subnet has a way to AWS", why, remedy);
+        }
+        Internet::NotRead(_) => {}
     }
 }
 

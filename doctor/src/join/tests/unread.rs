@@ -12,7 +12,7 @@ fn not_read<T>() -> Section<T> {
 
 #[test]
 fn each_section_that_is_not_read_is_named_once_with_what_it_takes() {
-    let cases: [(Facts, Cause, &str); 10] = [
+    let cases: [(Facts, Cause, &str); 11] = [
         (Facts { image: not_read(), ..al2() }, Cause::KubeletSkew, "ec2:DescribeImages"),
         (Facts { user_data: not_read(), ..al2() }, Cause::BootstrapNotRun, "ec2:DescribeInstanceAttribute"),
         (Facts { role: not_read(), ..al2() }, Cause::UnauthorizedNode, "iam:GetInstanceProfile"),
@@ -20,6 +20,7 @@ fn each_section_that_is_not_read_is_named_once_with_what_it_takes() {
         (Facts { access_entry: not_read(), ..al2023() }, Cause::UnauthorizedNode, "eks:DescribeAccessEntry"),
         (Facts { security_groups: not_read(), ..al2() }, Cause::ApiPortBlocked, "ec2:DescribeSecurityGroups"),
         (Facts { vpc_dns: not_read(), ..al2() }, Cause::VpcDnsOff, "ec2:DescribeVpcAttribute"),
+        (Facts { default_route: not_read(), ..al2() }, Cause::AwsUnreachable, "ec2:DescribeRouteTables"),
         (Facts { machine: not_read(), ..al2() }, Cause::InstanceNotRunning, "ec2:DescribeInstances"),
         (Facts { node: not_read(), ..al2() }, Cause::JoinUnexplained, "kubeconfig"),
         (
