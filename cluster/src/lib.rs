@@ -32,6 +32,8 @@
 //! | get, patch | `nodes` | cluster | [`drain`], only where the advisor acts |
 //! | create | `pods/eviction` | cluster | [`drain`], only where the advisor acts |
 //! | get, create, patch | `configmaps` | the Lease's namespace | [`Note`], only where the advisor acts or has acted |
+//! | list | `nodes` | cluster | [`node_of`], only for the doctor |
+//! | get | `configmaps`, which may be limited to the name `aws-auth` | namespace `kube-system` | [`map_roles`], only for the doctor |
 //! | create, patch | `events.events.k8s.io` | cluster | [`Reports`], unless the advisor only observes |
 
 mod autoscaler;
@@ -41,6 +43,7 @@ mod csi;
 mod declared;
 pub mod drain;
 mod event;
+mod joining;
 mod kind;
 mod lease;
 mod node;
@@ -62,6 +65,7 @@ pub use autoscaler::{AutoscalerPod, autoscaler_pods};
 pub use connect::{Client, ConnectError, connect};
 pub use declared::{Autoscaler, CronJob, Declared, Surge, Workload};
 pub use event::{CniNode, EniConfig, ErrorClass, Event, Node, Pod, SandboxFailure, Taint};
+pub use joining::{Joined, JoiningError, map_roles, node_of};
 pub use kind::Kind;
 pub use lease::{Candidate, Leadership, elect};
 pub use note::{Note, NoteError};
