@@ -19,6 +19,7 @@ pub mod binding;
 pub mod cli;
 pub mod cloudwatch;
 pub mod config;
+pub mod doctor;
 pub mod drain;
 pub mod expander;
 pub mod feed;

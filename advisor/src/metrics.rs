@@ -190,7 +190,7 @@ impl Metrics {
     }
 
     fn preset(&self) {
-        for operation in Operation::ALL {
+        for operation in Operation::ALL.into_iter().filter(|operation| !operation.is_of_doctor()) {
             let operation = ("operation", operation.label());
             drop(self.aws_seconds.get_or_create(&[operation]));
             for outcome in ErrorClass::ALL.map(ErrorClass::label).into_iter().chain([CallRecord::OK]) {

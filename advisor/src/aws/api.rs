@@ -4,10 +4,15 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::body::SdkBody;
+
 use super::connect::Connection;
 use super::error::{AwsError, ErrorClass};
 use super::operation::{CallRecord, Operation};
 use super::query::Form;
+use super::wire::Refusal;
 use super::xml::{Malformed, Page};
 
 /// Pages of a listing that are read at most: far more than any account has, and an end for an API that has none.
@@ -27,6 +32,12 @@ impl<'a> Api<'a> {
         Api { connection, records: Mutex::default() }
     }
 
+    /// The region that is read; empty where it is not known.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        self.connection.sdk.region().map_or("", |region| region.as_ref())
+    }
+
     /// The calls so far, in the order in which they ended.
     #[must_use]
     pub fn into_records(self) -> Vec<CallRecord> {
@@ -40,9 +51,18 @@ impl<'a> Api<'a> {
         decode: impl Fn(&[u8]) -> Result<T, Malformed>,
     ) -> Result<T, AwsError> {
         let operation = form.operation;
+        self.answer(operation, self.connection.ec2.ask(form), decode).await
+    }
+
+    /// What `decode` reads in the answer to a call of a client of ours.
+    pub(super) async fn answer<T>(
+        &self,
+        operation: Operation,
+        ask: impl Future<Output = Result<SdkBody, SdkError<Refusal, HttpResponse>>>,
+        decode: impl Fn(&[u8]) -> Result<T, Malformed>,
+    ) -> Result<T, AwsError> {
         self.recorded(operation, async {
-            let answer = self.connection.ec2.ask(form).await;
-            let body = answer.map_err(|error| AwsError::of(operation, &error, SystemTime::now()))?;
+            let body = ask.await.map_err(|error| AwsError::of(operation, &error, SystemTime::now()))?;
             decode(body.bytes().unwrap_or_default()).map_err(|why| AwsError::malformed(operation, &why))
         })
         .await

@@ -13,8 +13,8 @@ use thiserror::Error;
 use super::credentials::Cache;
 use super::endpoint;
 use super::error::chain;
-use super::query;
 use super::way::Way;
+use super::{query, wire};
 use crate::config;
 
 /// Why AWS cannot be called at all.
@@ -133,7 +133,13 @@ impl Connection {
             .await;
         let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
         let no_endpoint = |why| ConnectError::NoEndpoint { region, why };
-        let ec2 = query::Client::new(&sdk, &endpoint::url(&sdk, Service::Ec2).await.map_err(no_endpoint)?);
+        let ec2 = wire::Service {
+            name: "EC2",
+            signed_as: "ec2",
+            endpoint: endpoint::url(&sdk, Service::Ec2).await.map_err(no_endpoint)?,
+            region: sdk.region().cloned(),
+        };
+        let ec2 = query::Client::new(&sdk, &ec2, query::EC2);
         let autoscaling = aws_sdk_autoscaling::Client::new(&sdk);
         let sts = aws_sdk_sts::Client::new(&sdk);
         let cloudwatch = aws_sdk_cloudwatch::Client::new(&sdk);

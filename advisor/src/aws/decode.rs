@@ -2,6 +2,7 @@
 
 mod eni;
 mod instance;
+mod joining;
 #[cfg(test)]
 mod measure;
 mod network;
@@ -16,6 +17,7 @@ use crate::inventory::Tags;
 
 pub(super) use eni::{CLUSTER_TAG, CREATED_AT_TAG, NO_MANAGE_TAG, enis};
 pub(super) use instance::{InstanceRow, instances};
+pub(super) use joining::{default_routes, group_rules, images, machines, profile_role, user_data, vpc_attribute};
 pub use network::SecurityGroup;
 pub(super) use network::{endpoints, reservations, security_groups, subnets, vpc_cidrs};
 pub(super) use offer::offers;

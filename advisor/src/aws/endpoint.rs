@@ -1,30 +1,11 @@
 //! Where each API is, as the SDKs find it: what the program says, then what is said for the service, then what is said for all, then the
 //! SDK's rules.
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_types::service_config::ServiceConfigKey;
 use headroom_reach::{Endpoint, Service};
 
 use super::connect::Connection;
-
-impl Connection {
-    /// Where this connection's clients call `service`.
-    ///
-    /// # Errors
-    /// When the SDK has no rule for the region, or what is configured is no URL.
-    pub async fn endpoint(&self, service: Service) -> Result<Endpoint, String> {
-        let url = url(&self.sdk, service).await?;
-        Endpoint::parse(service, &url).map_err(|error| error.to_string())
-    }
-}
-
-/// The endpoint's URL.
-pub(super) async fn url(sdk: &SdkConfig, service: Service) -> Result<String, String> {
-    match configured(sdk, service) {
-        Some(url) => Ok(url),
-        None => by_rule(sdk, service).await,
-    }
-}
 
 /// The rules of an SDK for its service, in `sdk`'s region.
 macro_rules! rule {
@@ -41,6 +22,47 @@ macro_rules! rule {
     }};
 }
 
+impl Connection {
+    /// Where this connection's clients call `service`.
+    ///
+    /// # Errors
+    /// When the SDK has no rule for the region, or what is configured is no URL.
+    pub async fn endpoint(&self, service: Service) -> Result<Endpoint, String> {
+        let url = url(&self.sdk, service).await?;
+        Endpoint::parse(service, &url).map_err(|error| error.to_string())
+    }
+}
+
+/// The endpoint's URL.
+pub(super) async fn url(sdk: &SdkConfig, service: Service) -> Result<String, String> {
+    match configured(sdk, id(service)) {
+        Some(url) => Ok(url),
+        None => by_rule(sdk, service).await,
+    }
+}
+
+/// EKS, which only the doctor asks.
+pub(super) async fn eks(sdk: &SdkConfig) -> Result<String, String> {
+    if let Some(url) = configured(sdk, "EKS") {
+        return Ok(url);
+    }
+    // As with EC2, but for FIPS (AWS general reference, "Amazon EKS endpoints": `fips.eks.us-east-1.amazonaws.com`).
+    let url = rule!(sdk, sdk.use_dual_stack(), aws_sdk_autoscaling);
+    Ok(url.replacen("autoscaling-fips", "fips.eks", 1).replacen("autoscaling", "eks", 1))
+}
+
+/// IAM, which only the doctor asks, with the region of its signature: it has one endpoint for all regions of a partition (AWS general
+/// reference, "IAM endpoints").
+pub(super) fn iam(sdk: &SdkConfig) -> (String, Region) {
+    let region = sdk.region().map_or("", Region::as_ref);
+    let (url, signed_in) = match region.split('-').next() {
+        Some("cn") => ("https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        Some("us") if region.starts_with("us-gov-") => ("https://iam.us-gov.amazonaws.com", "us-gov-west-1"),
+        _ => ("https://iam.amazonaws.com", "us-east-1"),
+    };
+    (configured(sdk, "IAM").unwrap_or_else(|| url.to_owned()), Region::from_static(signed_in))
+}
+
 async fn by_rule(sdk: &SdkConfig, service: Service) -> Result<String, String> {
     let dual_stack = sdk.use_dual_stack();
     Ok(match service {
@@ -55,18 +77,22 @@ async fn by_rule(sdk: &SdkConfig, service: Service) -> Result<String, String> {
     })
 }
 
-fn configured(sdk: &SdkConfig, service: Service) -> Option<String> {
-    let general = sdk.endpoint_url().map(str::to_owned);
-    if sdk.get_origin("endpoint_url").is_client_config() {
-        return general;
-    }
-    let id = match service {
+/// A service's ID, of which the name of its variable is made.
+const fn id(service: Service) -> &'static str {
+    match service {
         Service::AutoScaling => "Auto Scaling",
         Service::Ec2 => "EC2",
         Service::Sts => "STS",
         Service::Monitoring => "CloudWatch",
         Service::EksAuth => "EKS Auth",
-    };
+    }
+}
+
+fn configured(sdk: &SdkConfig, id: &str) -> Option<String> {
+    let general = sdk.endpoint_url().map(str::to_owned);
+    if sdk.get_origin("endpoint_url").is_client_config() {
+        return general;
+    }
     let key = ServiceConfigKey::builder().service_id(id).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
     let key = key.expect("all three are set");
     sdk.service_config().and_then(|config| config.load_config(key)).or(general)
@@ -74,7 +100,6 @@ fn configured(sdk: &SdkConfig, service: Service) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use aws_config::Region;
     use aws_types::service_config::LoadServiceConfig;
 
     use super::*;
@@ -98,6 +123,32 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn eks_and_iam_are_where_their_partition_has_them() {
+        for (region, fips, eks, iam, signed_in) in [
+            ("us-west-2", false, "https://eks.us-west-2.amazonaws.com", "https://iam.amazonaws.com", "us-east-1"),
+            ("us-east-1", true, "https://fips.eks.us-east-1.amazonaws.com", "https://iam.amazonaws.com", "us-east-1"),
+            (
+                "cn-northwest-1",
+                false,
+                "https://eks.cn-northwest-1.amazonaws.com.cn",
+                "https://iam.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+            ),
+            (
+                "us-gov-east-1",
+                false,
+                "https://eks.us-gov-east-1.amazonaws.com",
+                "https://iam.us-gov.amazonaws.com",
+                "us-gov-west-1",
+            ),
+        ] {
+            let sdk = SdkConfig::builder().region(Region::new(region)).use_fips(fips).build();
+            assert_eq!(super::eks(&sdk).await.as_deref(), Ok(eks));
+            assert_eq!(super::iam(&sdk), (iam.to_owned(), Region::new(signed_in)));
+        }
+    }
+
     /// What the environment or a profile says for a service.
     #[derive(Debug)]
     struct ForEc2;
@@ -112,10 +163,10 @@ mod tests {
     #[test]
     fn an_endpoint_for_ec2_goes_before_one_for_all() {
         let all = SdkConfig::builder().endpoint_url("http://all").build();
-        assert_eq!(configured(&all, Service::Ec2).as_deref(), Some("http://all"));
+        assert_eq!(configured(&all, "EC2").as_deref(), Some("http://all"));
         let ec2 = all.into_builder().service_config(ForEc2).build();
-        assert_eq!(configured(&ec2, Service::Ec2).as_deref(), Some("http://ec2"));
-        assert_eq!(configured(&ec2, Service::Sts).as_deref(), Some("http://all"));
-        assert_eq!(configured(&SdkConfig::builder().build(), Service::Ec2), None);
+        assert_eq!(configured(&ec2, "EC2").as_deref(), Some("http://ec2"));
+        assert_eq!(configured(&ec2, "STS").as_deref(), Some("http://all"));
+        assert_eq!(configured(&SdkConfig::builder().build(), "EC2"), None);
     }
 }

@@ -43,11 +43,26 @@ pub enum Operation {
     ListMetrics,
     /// STS; to see whether it answers.
     GetCallerIdentity,
+    // Those that only `doctor join` makes, beside the ones above.
+    /// EC2; only for the doctor.
+    DescribeInstanceAttribute,
+    /// EC2; only for the doctor.
+    DescribeImages,
+    /// EC2; only for the doctor.
+    DescribeVpcAttribute,
+    /// EC2; only for the doctor.
+    DescribeRouteTables,
+    /// EKS; only for the doctor.
+    DescribeCluster,
+    /// EKS; only for the doctor.
+    DescribeAccessEntry,
+    /// IAM; only for the doctor.
+    GetInstanceProfile,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 18] = [
+    pub const ALL: [Operation; 25] = [
         Operation::DescribeSubnets,
         Operation::GetSubnetCidrReservations,
         Operation::DescribeNetworkInterfaces,
@@ -66,6 +81,13 @@ impl Operation {
         Operation::GetMetricData,
         Operation::ListMetrics,
         Operation::GetCallerIdentity,
+        Operation::DescribeInstanceAttribute,
+        Operation::DescribeImages,
+        Operation::DescribeVpcAttribute,
+        Operation::DescribeRouteTables,
+        Operation::DescribeCluster,
+        Operation::DescribeAccessEntry,
+        Operation::GetInstanceProfile,
     ];
 
     /// The metric label, which is AWS's name of it and its IAM action.
@@ -90,10 +112,32 @@ impl Operation {
             Operation::GetMetricData => "GetMetricData",
             Operation::ListMetrics => "ListMetrics",
             Operation::GetCallerIdentity => "GetCallerIdentity",
+            Operation::DescribeInstanceAttribute => "DescribeInstanceAttribute",
+            Operation::DescribeImages => "DescribeImages",
+            Operation::DescribeVpcAttribute => "DescribeVpcAttribute",
+            Operation::DescribeRouteTables => "DescribeRouteTables",
+            Operation::DescribeCluster => "DescribeCluster",
+            Operation::DescribeAccessEntry => "DescribeAccessEntry",
+            Operation::GetInstanceProfile => "GetInstanceProfile",
         }
     }
 
-    /// What AWS grants; `None` for Auto Scaling, whose quotas AWS does not publish.
+    /// Whether only a command of the doctor makes it, never a running advisor.
+    #[must_use]
+    pub const fn is_of_doctor(self) -> bool {
+        matches!(
+            self,
+            Operation::DescribeInstanceAttribute
+                | Operation::DescribeImages
+                | Operation::DescribeVpcAttribute
+                | Operation::DescribeRouteTables
+                | Operation::DescribeCluster
+                | Operation::DescribeAccessEntry
+                | Operation::GetInstanceProfile
+        )
+    }
+
+    /// What AWS grants; `None` for Auto Scaling, EKS and IAM, whose quotas AWS does not publish.
     ///
     /// EC2 developer guide, "Request throttling", by category: non-mutating actions (`Describe*`, `Get*`) with a filter or a page
     /// size, and mutating ones. Each operation has a bucket of its own. CloudWatch user guide, "CloudWatch service quotas": `PutMetricData`
@@ -105,7 +149,10 @@ impl Operation {
             | Operation::DescribeScalingActivities
             | Operation::SetDesiredCapacity
             | Operation::LaunchInstances
-            | Operation::TerminateInstanceInAutoScalingGroup => None,
+            | Operation::TerminateInstanceInAutoScalingGroup
+            | Operation::DescribeCluster
+            | Operation::DescribeAccessEntry
+            | Operation::GetInstanceProfile => None,
             Operation::PutMetricData => Some(Quota { burst: 500, per_sec: 500 }),
             Operation::GetMetricData => Some(Quota { burst: 50, per_sec: 50 }),
             Operation::ListMetrics => Some(Quota { burst: 25, per_sec: 25 }),

@@ -15,6 +15,9 @@ pub(super) enum Malformed {
     /// It is no XML, or ends too early.
     #[error("is no XML: {0}")]
     Syntax(String),
+    /// It is no JSON, or none of that form.
+    #[error("is not the JSON that it should be: {0}")]
+    Json(String),
     /// An element that every answer or every row has is not there.
     #[error("has no '{0}'")]
     Missing(&'static str),

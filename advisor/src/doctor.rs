@@ -1,0 +1,3 @@
+//! Collects what the doctor's rules work on.
+
+pub mod join;
