@@ -25,8 +25,10 @@
 //! | list, watch | `configmaps`, which may be limited to the name `amazon-vpc-cni` | namespace `kube-system` | [`watch`], unless [`watch_kinds`] leaves it out |
 //! | list, watch | `deployments.apps`, `statefulsets.apps`, `daemonsets.apps`, `horizontalpodautoscalers.autoscaling`, `cronjobs.batch` | cluster | [`watch`]; may be refused, see [`Kind::DECLARED`] |
 //! | list | `pods` | cluster | [`autoscaler_pods`] |
+//! | list | `pods`, `nodes`, `events` | cluster | [`look()`] |
+//! | list | `daemonsets.apps` | namespace `kube-system` | [`look()`] |
 //! | patch | `pods` | cluster | [`request_retry`] |
-//! | get | `pods/proxy` | namespace `kube-system` | [`pod_metrics`], only with the advisor's `cni_metrics_helper_names` |
+//! | get | `pods/proxy` | namespace `kube-system` | [`pod_metrics`], only with the advisor's `cni_metrics_helper_names` and `doctor` |
 //! | get, create, update | `leases.coordination.k8s.io` | the Lease's namespace | [`elect`] |
 //! | list | `poddisruptionbudgets.policy` | cluster | [`drain`], unless the advisor only observes |
 //! | get, patch | `nodes` | cluster | [`drain`], only where the advisor acts |
@@ -46,6 +48,7 @@ mod event;
 mod joining;
 mod kind;
 mod lease;
+mod look;
 mod node;
 mod note;
 mod object;
@@ -68,6 +71,7 @@ pub use event::{CniNode, EniConfig, ErrorClass, Event, Node, Pod, SandboxFailure
 pub use joining::{Joined, JoiningError, map_roles, node_of};
 pub use kind::Kind;
 pub use lease::{Candidate, Leadership, elect};
+pub use look::{Found, Look, LookError, Which, look};
 pub use note::{Note, NoteError};
 pub use placement::{Looks, Placement};
 pub use pod::{demand, failure_fingerprint};

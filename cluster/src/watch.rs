@@ -30,7 +30,8 @@ use crate::kind::Kind;
 use crate::object::{Guard, Object, full_name};
 use crate::protobuf::{self, Part};
 use crate::{cni, csi, declared, node, pod, sandbox};
-use failure::{chain, class, must_relist, status};
+pub(crate) use failure::chain;
+use failure::{class, must_relist, status};
 use known::Known;
 
 /// Enough for a page of a list (500 objects) of each kind; a full channel makes the watches wait, never lose.

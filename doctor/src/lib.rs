@@ -5,11 +5,16 @@
 
 pub mod bundle;
 pub mod cause;
+#[cfg(test)]
+mod fixtures;
 pub mod join;
 pub mod log;
 pub mod node;
 pub mod pod;
+mod reason;
 pub mod report;
+mod room;
+mod view;
 
 pub use bundle::Bundle;
 pub use cause::Cause;

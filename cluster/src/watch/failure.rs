@@ -7,7 +7,7 @@ use kube::runtime::watcher;
 use crate::event::ErrorClass;
 
 /// The message with every cause that it does not repeat anyway: "client error (Connect)" alone helps nobody.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

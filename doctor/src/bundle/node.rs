@@ -42,6 +42,16 @@ pub struct Node {
     pub vcpus: u32,
     /// Pods on it that have not ended, on the host's network included.
     pub pods: u32,
+    /// Those on the host's network.
+    #[serde(default)]
+    pub host_pods: u32,
+    /// Of the others, those that have an address.
+    #[serde(default)]
+    pub with_ip: u32,
+    /// Pods whose containers kubelet stopped less than a cool-down and a retry ago, by its `Killing` events; `None` where events could
+    /// not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<u32>,
     /// `status.allocatable["vpc.amazonaws.com/pod-eni"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_enis: Option<u32>,
