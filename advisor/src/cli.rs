@@ -1,6 +1,7 @@
 //! Command line of `headroom-advisor`.
 
 mod ask;
+mod doctor;
 mod estimate;
 mod forecast;
 mod headroom;
@@ -27,7 +28,7 @@ use crate::run::{Clock, Options, RunError, run};
 #[command(
     name = "headroom-advisor",
     version,
-    after_help = "Exit codes: 0 done; 1 failed while running, or an endpoint that probe cannot reach; 2 wrong command line; 64 configuration refused, or no region or credentials of AWS."
+    after_help = "Exit codes: 0 done; 1 failed while running, or an endpoint that probe cannot reach; 2 wrong command line; 64 configuration refused, or no region or credentials of AWS. doctor has its own: doctor --help."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -50,6 +51,8 @@ enum Command {
     Probe(probe::Probe),
     /// Prints the IAM policy that a configuration takes.
     Iam(iam::Iam),
+    /// Says what is wrong with a pod, a node, an instance that does not join, or in a log, and what to do about it.
+    Doctor(doctor::Doctor),
     /// Prints the configuration with every key and what it will cost in dollars and calls of AWS, or what is wrong with it.
     CheckConfig(CheckConfig),
 }
@@ -113,6 +116,7 @@ struct Run {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::CheckConfig(args) => check_config(args.config.config.as_deref(), args.sizes),
+        Command::Doctor(args) => return doctor::doctor(args),
         Command::Forecast(args) => runtime().and_then(|runtime| runtime.block_on(forecast::forecast(args))),
         Command::Headroom(args) => runtime().and_then(|runtime| runtime.block_on(headroom::headroom(args))),
         Command::Iam(args) => iam::iam(args),

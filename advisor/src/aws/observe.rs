@@ -81,6 +81,13 @@ impl Observer {
         }
     }
 
+    /// The same without a part: it is never due.
+    #[must_use]
+    pub fn without(mut self, part: Part) -> Observer {
+        self.tried.remove(&part);
+        self
+    }
+
     /// When the next part is due.
     #[must_use]
     pub fn next_due(&self) -> Time {

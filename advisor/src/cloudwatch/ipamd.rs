@@ -60,7 +60,7 @@ impl Scrape {
     #[must_use]
     pub fn parse(text: &str) -> Scrape {
         let mut sums = BTreeMap::new();
-        for (name, value) in text.lines().filter_map(sample) {
+        for (name, _, value) in samples(text) {
             if let Some(name) = wanted(name).filter(|_| value.is_finite()) {
                 *sums.entry(name).or_default() += value;
             }
@@ -69,20 +69,25 @@ impl Scrape {
     }
 }
 
-/// A line's metric and value: `name{label="..."} value timestamp`, labels and timestamp optional. A label's value may hold any
-/// character; quotes in it are escaped.
-fn sample(line: &str) -> Option<(&str, f64)> {
-    let end = line.find(|c: char| c == '{' || c.is_whitespace())?;
-    let (name, rest) = line.split_at(end);
-    let rest = match rest.strip_prefix('{') {
-        Some(labels) => after_labels(labels)?,
-        None => rest,
-    };
-    let value = rest.split_whitespace().next()?.parse().ok()?;
-    (!name.starts_with('#')).then_some((name, value))
+/// Metric, labels and value of each line that is one.
+pub(crate) fn samples(text: &str) -> impl Iterator<Item = (&str, &str, f64)> {
+    text.lines().filter_map(sample)
 }
 
-fn after_labels(labels: &str) -> Option<&str> {
+/// A line's metric, labels and value: `name{label="..."} value timestamp`, labels and timestamp optional. A label's value may hold
+/// any character; quotes in it are escaped.
+fn sample(line: &str) -> Option<(&str, &str, f64)> {
+    let end = line.find(|c: char| c == '{' || c.is_whitespace())?;
+    let (name, rest) = line.split_at(end);
+    let (labels, rest) = match rest.strip_prefix('{') {
+        Some(labels) => split_labels(labels)?,
+        None => ("", rest),
+    };
+    let value = rest.split_whitespace().next()?.parse().ok()?;
+    (!name.starts_with('#')).then_some((name, labels, value))
+}
+
+fn split_labels(labels: &str) -> Option<(&str, &str)> {
     let (mut quoted, mut escaped) = (false, false);
     let end = labels.find(|c: char| {
         let literal = escaped;
@@ -90,7 +95,7 @@ fn after_labels(labels: &str) -> Option<&str> {
         quoted ^= c == '"' && !literal;
         c == '}' && !quoted
     })?;
-    labels.get(end + 1..)
+    Some((labels.get(..end)?, labels.get(end + 1..)?))
 }
 
 /// Counters of every ipamd as they were last seen.
