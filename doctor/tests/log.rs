@@ -177,6 +177,8 @@ fn cluster_autoscalers_line_says_what_is_cut_off_and_what_follows() {
     for part in ["443", "security group", "NAT gateway", "interface endpoint", "headroom-advisor probe"] {
         assert!(remedy.contains(part), "{part}: {remedy}");
     }
+    // Each line once, though one can meet several texts.
+    assert!(finding.says.ends_with("3 lines, 4 (0814 14:24:09) to 10 (0814 14:26:20)"), "{}", finding.says);
     let silent = sample("autoscaler-nameserver-silent");
     assert!(silent.report.findings[0].says.contains("10.100.0.10 was asked"), "{}", silent.report.findings[0].says);
 }
@@ -197,7 +199,7 @@ fn what_passed_by_itself_is_told_as_fine() {
     let report = report(&sample.text);
     let cni = report.report.fine.iter().find(|line| line.starts_with(Cause::CniDown.meaning()));
     let cni = cni.expect("the network was not ready for a while");
-    assert!(cni.contains("2 times, lines 6 (0110 12:56:26) to 8 (0110 12:56:31), and then no more"), "{cni}");
+    assert!(cni.contains("2 lines, 6 (0110 12:56:26) to 8 (0110 12:56:31), and then no more"), "{cni}");
 }
 
 /// The same line for ever, or long lines without an end.

@@ -4,15 +4,13 @@ mod order;
 mod words;
 
 use super::capacity::NodeCapacity;
-use super::row::{Row, Weight};
+use super::row::{PASTED_LINES, Row, Weight};
 use super::tally::{Seen, Tally};
 use super::{LogReport, Overview};
 use crate::cause::Cause;
 use crate::report::{Evidence, Finding, Level, Report};
 use order::{ORDER, explained_by};
 
-/// Logs of no more lines were pasted by somebody who asks about these lines.
-const PASTED_LINES: u64 = 3;
 /// Without times: so often is no passing trouble.
 const OFTEN: u64 = 12;
 /// Without times: so many lines later it has passed.
@@ -42,7 +40,7 @@ pub(super) fn judge(name: &str, tally: &Tally<'_>) -> LogReport {
         });
         let Some(level) = levels.min() else {
             let passed = rows.iter().filter(|(_, _, verdict)| *verdict == Verdict::Passed);
-            report.fine.extend(passed.take(1).map(|(_, seen, _)| words::passed(*cause, seen)));
+            report.fine.extend(passed.take(1).map(|(_, seen, _)| words::passed(*cause, seen, tally)));
             continue;
         };
         let seen: Vec<&Seen> = rows.iter().filter(|row| row.2 != Verdict::Nothing).map(|row| row.1).collect();
@@ -100,7 +98,7 @@ fn finding(cause: Cause, level: Level, seen: &[&Seen], tally: &Tally<'_>, nodes:
         cause,
         level,
         about: words::list(&about),
-        says: format!("{}; {}", cause.meaning(), words::span(seen)),
+        says: format!("{}; {}", cause.meaning(), words::span(cause, seen, tally)),
         evidence: lines.iter().take(MOST_EVIDENCE).map(evidence).collect(),
         remedy: cause.remedy().to_owned(),
     };
@@ -108,7 +106,7 @@ fn finding(cause: Cause, level: Level, seen: &[&Seen], tally: &Tally<'_>, nodes:
         Cause::InstanceLimit => {
             // The figure of its own text is how many ENIs there may be.
             let enis = std::mem::take(&mut finding.about);
-            finding.says = format!("{}; {}", words::limit(&enis, nodes), words::span(seen));
+            finding.says = format!("{}; {}", words::limit(&enis, nodes), words::span(cause, seen, tally));
             // Growing no further is nothing wrong for as long as pods get addresses.
             let full = nodes.is_empty() || nodes.iter().any(|node| node.assignable_ips() == 0);
             if full || tally.of(Cause::NoFreeAddress).next().is_some() {
@@ -116,8 +114,12 @@ fn finding(cause: Cause, level: Level, seen: &[&Seen], tally: &Tally<'_>, nodes:
             }
         }
         Cause::AwsDns | Cause::AwsBlocked | Cause::AwsRefused | Cause::AwsTls => {
-            finding.says =
-                format!("{}{}; {}", cause.meaning(), words::unreachable(cause, seen, tally), words::span(seen));
+            finding.says = format!(
+                "{}{}; {}",
+                cause.meaning(),
+                words::unreachable(cause, seen, tally),
+                words::span(cause, seen, tally)
+            );
             finding.remedy.push_str(&words::endpoint_service(&finding.about));
         }
         _ => {}

@@ -112,7 +112,7 @@ pub(super) fn stamp(line: &str) -> Option<Stamp<'_>> {
     }
     for at in 0..bytes.len().min(STAMP_WITHIN) {
         let rest = &bytes[at..];
-        if matches!(rest[0], b'0'..=b'9')
+        if rest[0].is_ascii_digit()
             && let Some((secs, length)) = iso(rest)
         {
             return Some(Stamp { form: Form::Iso, secs, text: line.get(at..at + length)? });

@@ -60,6 +60,9 @@ impl Serialize for Component {
     }
 }
 
+/// Logs of no more lines were pasted by somebody who asks about these lines.
+pub(super) const PASTED_LINES: u64 = 3;
+
 /// What a sight of a text is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weight {
@@ -71,7 +74,7 @@ pub(super) enum Weight {
     Starting(i64),
     /// Worth knowing.
     Hint,
-    /// Too short a text to go by among others; a fault in a log of a line or three, which somebody pasted to ask about.
+    /// Too short a text to go by among others; a fault in a log of up to [`PASTED_LINES`].
     Pasted,
 }
 
@@ -137,7 +140,7 @@ impl Row {
             Weight::Passing(secs) => format!("for {secs} s, or at the log's end"),
             Weight::Starting(secs) => format!("for {secs} s; at the log's end a warning"),
             Weight::Hint => "a warning".to_owned(),
-            Weight::Pasted => "in a log of up to 3 lines".to_owned(),
+            Weight::Pasted => format!("in a log of up to {PASTED_LINES} lines"),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::{self, NodeCapacity};
 use super::line::{Moment, stamp};
-use super::row::{Component, Row};
+use super::row::{Component, PASTED_LINES, Row, Weight};
 use super::table::Table;
 use crate::cause::Cause;
 
@@ -79,6 +79,8 @@ pub(super) struct Tally<'a> {
     pub(super) to: Option<Moment>,
     pub(super) components: BTreeSet<Component>,
     nodes: BTreeMap<(String, u32), NodeCapacity>,
+    /// In how many lines each cause was met.
+    causes: BTreeMap<Cause, u64>,
 }
 
 impl<'a> Tally<'a> {
@@ -91,6 +93,7 @@ impl<'a> Tally<'a> {
             to: None,
             components: BTreeSet::new(),
             nodes: BTreeMap::new(),
+            causes: BTreeMap::new(),
         }
     }
 
@@ -103,11 +106,16 @@ impl<'a> Tally<'a> {
         }
         let Some(sight) = self.table.see(line) else { return };
         self.components.extend(sight.components());
+        let mut causes = BTreeSet::new();
         for (number, about) in sight.rows() {
+            let row = &self.table.rows[number];
+            if row.weight == Weight::Pasted && self.lines > PASTED_LINES {
+                continue;
+            }
+            causes.insert(row.cause);
             // A line without a time goes on with what the one before says: `caused by: Post ...`.
             let here = Place { line: self.lines, at: self.to.clone() };
-            let seen =
-                self.seen[number].get_or_insert_with(|| Seen::new(&here, sample(line, &self.table.rows[number])));
+            let seen = self.seen[number].get_or_insert_with(|| Seen::new(&here, sample(line, row)));
             seen.again(here);
             if let Some(about) = about
                 && seen.about.len() < MOST_ABOUT
@@ -116,6 +124,7 @@ impl<'a> Tally<'a> {
                 seen.about.insert(cut(about, LONGEST_ABOUT).to_owned());
             }
         }
+        causes.into_iter().for_each(|cause| *self.causes.entry(cause).or_default() += 1);
         if sight.has_figures()
             && let Some(figures) = capacity::parse(line)
         {
@@ -143,6 +152,11 @@ impl<'a> Tally<'a> {
     pub(super) fn of(&self, cause: Cause) -> impl Iterator<Item = (&Row, &Seen)> {
         let all = self.table.rows.iter().zip(&self.seen);
         all.filter(move |(row, _)| row.cause == cause).filter_map(|(row, seen)| Some((row, seen.as_ref()?)))
+    }
+
+    /// In how many lines `cause` was met.
+    pub(super) fn lines_of(&self, cause: Cause) -> u64 {
+        self.causes.get(&cause).copied().unwrap_or(0)
     }
 
     /// The figures of the nodes in the log.

@@ -18,8 +18,8 @@ pub(super) fn list(about: &[&str]) -> String {
     about.join(", ")
 }
 
-/// How often something was met, and where in the log.
-pub(super) fn span(seen: &[&Seen]) -> String {
+/// In how many lines something was met, and where in the log.
+pub(super) fn span(cause: Cause, seen: &[&Seen], tally: &Tally<'_>) -> String {
     let first = seen.iter().map(|seen| &seen.first).min_by_key(|place| place.line);
     let last = seen.iter().map(|seen| &seen.last).max_by_key(|place| place.line);
     let (Some(first), Some(last)) = (first, last) else { return String::new() };
@@ -27,14 +27,12 @@ pub(super) fn span(seen: &[&Seen]) -> String {
     if first.line == last.line {
         return format!("line {}{}", first.line, at(first));
     }
-    // One line can meet several texts of a cause; the most frequent one is a fair count.
-    let count = seen.iter().map(|seen| seen.count).max().unwrap_or(0);
-    format!("{count} times, lines {}{} to {}{}", first.line, at(first), last.line, at(last))
+    format!("{} lines, {}{} to {}{}", tally.lines_of(cause), first.line, at(first), last.line, at(last))
 }
 
 /// Something that came to an end by itself.
-pub(super) fn passed(cause: Cause, seen: &Seen) -> String {
-    format!("{}: {}, and then no more", cause.meaning(), span(&[seen]))
+pub(super) fn passed(cause: Cause, seen: &Seen, tally: &Tally<'_>) -> String {
+    format!("{}: {}, and then no more", cause.meaning(), span(cause, &[seen], tally))
 }
 
 /// The instance has all the ENIs that it may have; `enis` is how many, or empty.
