@@ -20,9 +20,9 @@ mod rooms;
 mod tests;
 mod wire;
 
+pub use crate::in_flight::Units;
 pub use decide::{Answer, Judged, Outcome, Reason, Rules, Wanted, decide};
 pub use held::Held;
-pub use need::Units;
 pub use read::{Asked, Pods, Template, read};
 pub(crate) use rooms::rooms;
 pub use rooms::{GroupRoom, Landing, Rooms, SubnetRoom};

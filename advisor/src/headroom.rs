@@ -13,9 +13,10 @@ use headroom_capacity::budget::{Budget, Mode};
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
-use headroom_capacity::units::{Enis, IPS_PER_PREFIX, Ips, Prefixes};
+use headroom_capacity::units::{Enis, Ips, Prefixes};
 use headroom_capacity::verdict::{Demand, NodeState, Room, Verdict, verdict};
 
+use crate::in_flight::Units;
 use crate::ledger::{Ledger, NodeAccount};
 use crate::state::ClusterState;
 
@@ -93,26 +94,24 @@ fn choices(node: &NodeAccount) -> usize {
 
 /// What the subnets still hold.
 #[derive(Clone, Debug)]
-struct Free<'a>(BTreeMap<&'a SubnetId, (Ips, Prefixes)>);
+struct Free<'a>(BTreeMap<&'a SubnetId, Units>);
 
 impl<'a> Free<'a> {
+    /// What is on its way to nodes is theirs to take; to instances that are none yet it is gone.
     fn of(ledger: &'a Ledger) -> Free<'a> {
-        let mut of_nodes: BTreeMap<&SubnetId, (Ips, Prefixes)> = BTreeMap::new();
+        let mut of_nodes: BTreeMap<&SubnetId, Units> = BTreeMap::new();
         for part in ledger.nodes.values().flat_map(|node| &node.in_flight) {
-            let (ips, prefixes) = of_nodes.entry(&part.subnet).or_default();
-            *ips += part.ips + part.prefixes.ips();
-            *prefixes += part.prefixes;
+            let sum = of_nodes.entry(&part.subnet).or_default();
+            *sum = sum.plus(Units::from(part));
         }
         let left = ledger.subnets.iter().map(|(id, subnet)| {
-            let (ips, prefixes) = of_nodes.get(id).copied().unwrap_or_default();
-            let ips = subnet.free_ips.saturating_sub(subnet.in_flight_ips.saturating_sub(ips));
-            let prefixes = subnet.free_prefixes.saturating_sub(subnet.in_flight_prefixes.saturating_sub(prefixes));
-            (id, (ips, prefixes))
+            let others = Units::in_flight(subnet).beyond(of_nodes.get(id).copied().unwrap_or_default());
+            (id, Units::free(subnet).less(others))
         });
         Free(left.collect())
     }
 
-    fn get(&self, subnet: &SubnetId) -> (Ips, Prefixes) {
+    fn get(&self, subnet: &SubnetId) -> Units {
         self.0.get(subnet).copied().unwrap_or_default()
     }
 
@@ -150,10 +149,10 @@ impl<'a> Free<'a> {
             pod_enis: node.pod_enis,
             free_slots: node.free_slots.values().sum(),
             room: Room::Known {
-                on_attached_ips: on_attached.clone().map(|(slots, (ips, _))| ips.min(Ips(slots))).sum(),
-                on_attached_prefixes: on_attached.map(|(slots, (_, prefixes))| prefixes.min(Prefixes(slots))).sum(),
-                for_new_eni_ips: new.0,
-                for_new_eni_prefixes: new.1,
+                on_attached_ips: on_attached.clone().map(|(slots, left)| Ips(left.ips.min(slots))).sum(),
+                on_attached_prefixes: on_attached.map(|(slots, left)| Prefixes(left.prefixes.min(slots))).sum(),
+                for_new_eni_ips: Ips(new.ips),
+                for_new_eni_prefixes: Prefixes(new.prefixes),
             },
             cordoned: false,
             back_off_until: None,
@@ -166,8 +165,8 @@ impl<'a> Free<'a> {
     /// The subnet in which a new ENI finds most.
     fn best<'n>(&self, node: &'n NodeAccount, mode: Mode) -> Option<&'n SubnetId> {
         node.new_eni_subnets.iter().min_by_key(|subnet| {
-            let (ips, prefixes) = self.get(subnet);
-            Reverse(if mode == Mode::Prefix { (prefixes.get(), ips.get()) } else { (ips.get(), 0) })
+            let Units { ips, prefixes } = self.get(subnet);
+            Reverse(if mode == Mode::Prefix { (prefixes, ips) } else { (ips, 0) })
         })
     }
 
@@ -175,8 +174,8 @@ impl<'a> Free<'a> {
     fn spend(&mut self, node: &NodeAccount, mode: Mode, slots_per_eni: u32, growth: Ips) {
         let mut slots = growth.get().div_ceil(mode.ips_per_slot());
         for (subnet, free) in &node.free_slots {
-            let (ips, prefixes) = self.get(subnet);
-            let units = if mode == Mode::Prefix { prefixes.get() } else { ips.get() };
+            let left = self.get(subnet);
+            let units = if mode == Mode::Prefix { left.prefixes } else { left.ips };
             let taken = slots.min(*free).min(units);
             self.subtract(subnet, mode, taken, 0);
             slots -= taken;
@@ -188,11 +187,9 @@ impl<'a> Free<'a> {
     }
 
     fn subtract(&mut self, subnet: &SubnetId, mode: Mode, units: u32, primaries: u32) {
-        if let Some((ips, prefixes)) = self.0.get_mut(subnet) {
-            *ips = ips.saturating_sub(Ips(units.saturating_mul(mode.ips_per_slot()).saturating_add(primaries)));
-            let taken = if mode == Mode::Prefix { units } else { 0 };
-            // Single addresses go outside free /28s for as long as there are any: EC2 does not say where it takes them.
-            *prefixes = prefixes.saturating_sub(Prefixes(taken)).min(Prefixes(ips.get() / IPS_PER_PREFIX));
+        if let Some(left) = self.0.get_mut(subnet) {
+            let ips = units.saturating_mul(mode.ips_per_slot()).saturating_add(primaries);
+            *left = left.less(Units { ips, prefixes: if mode == Mode::Prefix { units } else { 0 } });
         }
     }
 }

@@ -17,6 +17,7 @@
 mod groups;
 mod likeness;
 mod spread;
+mod units;
 
 use std::collections::BTreeMap;
 
@@ -28,11 +29,12 @@ use headroom_capacity::units::{Enis, Ips, Prefixes};
 
 use crate::ledger::{InFlight, Known};
 pub(crate) use groups::{
-    NewNode, ZONE_LABEL, budgets, counts, eni_config_to_come, footprint, of_groups, of_new_node, of_node_to_come,
-    to_come,
+    NewNode, ZONE_LABEL, budgets, counts, eni_config_of, eni_config_to_come, footprint, of_groups, of_new_node,
+    of_node_to_come, to_come,
 };
 pub(crate) use likeness::Likeness;
 pub(crate) use spread::spread;
+pub use units::Units;
 
 /// A node's pool as far as EC2 and Kubernetes show it.
 #[derive(Clone, Copy, Debug)]

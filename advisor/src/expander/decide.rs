@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use headroom_capacity::ids::SubnetId;
 
-use super::need::Units;
 use super::read::Asked;
 use super::rooms::Rooms;
+use crate::in_flight::Units;
 use crate::metrics::labels;
 use judge::judge;
 

@@ -20,9 +20,9 @@ use headroom_capacity::ids::SubnetId;
 use headroom_capacity::time::Time;
 
 use super::decide::{Answer, Wanted};
-use super::need::Units;
 use super::read::Asked;
 use super::rooms::Rooms;
+use crate::in_flight::Units;
 
 /// The promises that stand, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -153,10 +153,7 @@ impl Growing {
         self.wanted.takes.iter().map(move |(subnet, takes)| {
             let in_books = self.wanted.in_books.get(subnet).copied().unwrap_or_default();
             let promised = takes.share(self.nodes - self.came, all);
-            let beyond = Units {
-                ips: takes.ips.saturating_sub(in_books.ips),
-                prefixes: takes.prefixes.saturating_sub(in_books.prefixes),
-            };
+            let beyond = takes.beyond(in_books);
             (subnet, promised.plus(beyond.share(self.came - self.registered, all)))
         })
     }

@@ -5,74 +5,12 @@ use std::collections::BTreeMap;
 use headroom_capacity::budget::{Budget, NodeFacts, budget};
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::instance;
-use headroom_capacity::units::{Enis, IPS_PER_PREFIX};
+use headroom_capacity::units::Enis;
 
 use super::decide::Reason;
 use super::read::Template;
 use super::rooms::{Landing, Rooms};
-use crate::in_flight::{NewNode, ZONE_LABEL, of_new_node};
-use crate::ledger::InFlight;
-
-/// Addresses of one subnet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Units {
-    /// All of them, 16 for each prefix.
-    pub ips: u32,
-    /// The /28 blocks among them.
-    pub prefixes: u32,
-}
-
-impl Units {
-    /// Single addresses.
-    #[must_use]
-    pub const fn ips(ips: u32) -> Units {
-        Units { ips, prefixes: 0 }
-    }
-
-    /// The sum, saturating.
-    #[must_use]
-    pub const fn plus(self, other: Units) -> Units {
-        Units { ips: self.ips.saturating_add(other.ips), prefixes: self.prefixes.saturating_add(other.prefixes) }
-    }
-
-    /// The difference, each part 0 where `other` has more of it. Addresses that others take lie outside of free blocks for as long as
-    /// there are such: EC2 does not say where it takes them.
-    #[must_use]
-    pub fn less(self, other: Units) -> Units {
-        let ips = self.ips.saturating_sub(other.ips);
-        let prefixes = self.prefixes.saturating_sub(other.prefixes).min(ips / IPS_PER_PREFIX);
-        Units { ips, prefixes }
-    }
-
-    /// So many times as much, saturating.
-    #[must_use]
-    pub const fn times(self, times: u32) -> Units {
-        Units { ips: self.ips.saturating_mul(times), prefixes: self.prefixes.saturating_mul(times) }
-    }
-
-    /// The part `of` in `all`, rounded up.
-    #[must_use]
-    pub(super) fn share(self, of: u32, all: u32) -> Units {
-        let part = |whole: u32| {
-            let exact = (u64::from(whole) * u64::from(of)).div_ceil(u64::from(all.max(1)));
-            u32::try_from(exact).unwrap_or(u32::MAX)
-        };
-        Units { ips: part(self.ips), prefixes: part(self.prefixes) }
-    }
-
-    /// How many times `each` is in it; `u32::MAX` where that is nothing.
-    #[must_use]
-    pub fn feeds(self, each: Units) -> u32 {
-        let of = |all: u32, each: u32| all.checked_div(each).unwrap_or(u32::MAX);
-        of(self.ips, each.ips).min(of(self.prefixes, each.prefixes))
-    }
-}
-
-impl From<&InFlight> for Units {
-    fn from(coming: &InFlight) -> Units {
-        Units { ips: (coming.ips + coming.prefixes.ips()).get(), prefixes: coming.prefixes.get() }
-    }
-}
+use crate::in_flight::{NewNode, Units, eni_config_to_come, of_new_node};
 
 /// What a node takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,14 +69,10 @@ pub(super) fn of_node(rooms: &Rooms, landing: &Landing, template: Option<&Templa
 /// of those that ipamd may choose from the one with most room, as it does.
 fn new_eni<'a>(rooms: &'a Rooms, landing: &'a Landing, template: Option<&Template>) -> Option<&'a SubnetId> {
     if rooms.settings.custom_networking {
-        let label = |key: &str| match template {
-            // A template has one zone, a group may have several.
-            _ if key == ZONE_LABEL => Some(&*landing.az),
-            Some(template) => template.labels.get(key).map(String::as_str),
-            None => None,
-        };
+        // A template has one zone, a group may have several.
+        let label = |key: &str| template?.labels.get(key).map(String::as_str);
         let annotation = |key: &str| template?.annotations.get(key).map(String::as_str);
-        return rooms.eni_configs.get(rooms.settings.eni_config(label, annotation)?)?.as_ref();
+        return eni_config_to_come(&rooms.settings, &rooms.eni_configs, Some(&landing.az), label, annotation);
     }
     landing.new_eni.iter().max_by_key(|id| rooms.subnets.get(*id).map(|subnet| subnet.free.ips))
 }

@@ -9,8 +9,7 @@ use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::Demand;
 
-use super::need::Units;
-use crate::in_flight;
+use crate::in_flight::{self, Units};
 use crate::inventory::Group;
 use crate::ledger::{Known, Ledger};
 use crate::outlook::Outlook;
@@ -80,11 +79,9 @@ pub struct Landing {
 pub(crate) fn rooms(known: &Known<'_>, ledger: &Ledger, outlook: Option<&Outlook>, read_at: Time) -> Rooms {
     let inventory = known.inventory();
     let subnets = ledger.subnets.iter().map(|(id, account)| {
-        let all = Units { ips: account.free_ips.get(), prefixes: account.free_prefixes.get() };
-        let coming = Units { ips: account.in_flight_ips.get(), prefixes: account.in_flight_prefixes.get() };
         let outlook = outlook.and_then(|outlook| outlook.subnets.get(id));
         let room = SubnetRoom {
-            free: all.less(coming),
+            free: Units::left(account),
             exhausted_in_secs: outlook.and_then(|outlook| outlook.exhaustion.p10_secs),
         };
         (id.clone(), room)

@@ -9,14 +9,12 @@ use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::units::{Enis, Ips, Prefixes};
 
-use super::{Pool, add, of_pool};
+use super::{Likeness, Pool, add, of_pool};
 use crate::inventory::{Group, InstanceId, Member};
 use crate::ledger::{InFlight, Known};
 
 /// A label that names the node's zone, which is known before the node is.
 pub(crate) const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
-/// CNI `pkg/eniconfig`, the name that is taken where no label or annotation gives one.
-const DEFAULT_ENI_CONFIG: &str = "default";
 
 /// What the instances will take that groups want beyond those that EC2 shows, spread evenly over each group's subnets: nothing
 /// is known of the one that Auto Scaling will choose. It goes down as instances are shown, which are then counted themselves.
@@ -63,7 +61,10 @@ pub(crate) fn footprint(known: &Known<'_>, group: &Group, subnet: &SubnetId) -> 
 /// What a node of the group in `subnet` takes once `pods` pods run on it and its pool has come to rest: that of the type that takes most
 /// among those of the group's members, one address where none is known.
 pub(crate) fn of_node_to_come(known: &Known<'_>, group: &Group, subnet: &SubnetId, pods: u32) -> Vec<InFlight> {
-    let pools = budgets(known, group, subnet).map(|budget| of_new_pool(known, &budget, subnet, pods));
+    let new_eni = known.new_eni_subnets(Some(subnet), eni_config_of(known, Some(group), Some(subnet)));
+    let excluded = known.settings().subnet_discovery && known.is_excluded(subnet);
+    let node = NewNode { subnet, excluded, new_eni: new_eni.first() };
+    let pools = budgets(known, group, subnet).map(|budget| of_new_node(known.settings(), &budget, &node, pods));
     let largest = pools.max_by_key(|coming| coming.iter().map(|one| one.ips + one.prefixes.ips()).sum::<Ips>());
     let mut coming = vec![InFlight { subnet: subnet.clone(), ips: Ips(1), prefixes: Prefixes::ZERO }];
     add(&mut coming, largest.unwrap_or_default());
@@ -97,14 +98,6 @@ fn of_type(known: &Known<'_>, name: &Arc<str>, limits: &InstanceLimits, subnet: 
     }
 }
 
-/// What the pool of a new node attaches, its primary address not among it.
-fn of_new_pool(known: &Known<'_>, budget: &Ipv4Budget, subnet: &SubnetId, pods: u32) -> Vec<InFlight> {
-    let settings = known.settings();
-    let new_eni = known.new_eni_subnets(Some(subnet), eni_config_to_come(known, Some(subnet)));
-    let excluded = settings.subnet_discovery && known.is_excluded(subnet);
-    of_new_node(settings, budget, &NewNode { subnet, excluded, new_eni: new_eni.first() }, pods)
-}
-
 /// Where an instance that does not exist yet gets its addresses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewNode<'a> {
@@ -134,12 +127,34 @@ pub(crate) fn of_new_node(settings: &CniSettings, budget: &Ipv4Budget, node: &Ne
     })
 }
 
-/// The ENIConfig's subnet of an instance in `subnet` that has not registered as a node: as far as its zone decides.
-pub(crate) fn eni_config_to_come<'a>(known: &Known<'a>, subnet: Option<&SubnetId>) -> Option<&'a SubnetId> {
+/// The ENIConfig's subnet of a node that is not there yet, `None` where it has none: by its labels and annotations, as far as they are
+/// known, and by its zone, which is known before it is.
+pub(crate) fn eni_config_to_come<'a, 'n>(
+    settings: &CniSettings,
+    configs: &'a BTreeMap<Arc<str>, Option<SubnetId>>,
+    az: Option<&'n str>,
+    label: impl Fn(&str) -> Option<&'n str>,
+    annotation: impl Fn(&str) -> Option<&'n str>,
+) -> Option<&'a SubnetId> {
+    let label = |key: &str| if key == ZONE_LABEL { az } else { label(key) };
+    configs.get(settings.eni_config(label, annotation)?)?.as_ref()
+}
+
+/// The same of an instance in `subnet` that has not registered as a node, or of one of `group` to come: what the group's nodes have alike
+/// is taken to be on it.
+pub(crate) fn eni_config_of<'a>(
+    known: &Known<'a>,
+    group: Option<&Group>,
+    subnet: Option<&SubnetId>,
+) -> Option<&'a SubnetId> {
+    let settings = known.settings();
+    if !settings.custom_networking {
+        return None;
+    }
+    let like = group.map(|group| Likeness::of(known, group)).unwrap_or_default();
+    let az = subnet.and_then(|id| known.inventory().subnets.get(id)).map(|subnet| &*subnet.az);
     let configs = &known.cluster().eni_configs;
-    let by_zone = known.settings().eni_config_label == ZONE_LABEL;
-    let az = known.inventory().subnets.get(subnet?).map(|subnet| &*subnet.az).filter(|_| by_zone);
-    configs.get(az.unwrap_or(DEFAULT_ENI_CONFIG))?.as_ref()
+    eni_config_to_come(settings, configs, az, |key| like.label(key), |key| like.annotation(key))
 }
 
 fn times(one: InFlight, count: u32) -> InFlight {

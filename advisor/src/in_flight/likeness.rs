@@ -36,15 +36,16 @@ pub(crate) struct Likeness {
     /// Each value that a label has on some member, `None` where one lacks it.
     labels: BTreeMap<String, BTreeSet<Option<String>>>,
     /// Those that every member has.
+    annotations: BTreeMap<String, String>,
+    /// Likewise.
     taints: Vec<Taint>,
 }
 
 impl Likeness {
     pub(crate) fn of(known: &Known<'_>, group: &Group) -> Likeness {
-        let members: BTreeSet<_> = group.members.iter().map(|member| &member.instance).collect();
-        let infos = known.cluster().nodes.values();
-        let of_group = infos.filter(|info| info.instance.as_ref().is_some_and(|id| members.contains(id)));
-        let ready: Vec<&Node> = of_group.map(|info| &info.node).filter(|node| node.ready).collect();
+        let members = group.members.iter().filter_map(|member| known.members().get(known.place(&member.instance)?));
+        let nodes = members.filter_map(|member| member.node).map(|info| &info.node);
+        let ready: Vec<&Node> = nodes.filter(|node| node.ready).collect();
         if ready.is_empty() { Likeness::of_tags(group) } else { Likeness::of_nodes(&ready) }
     }
 
@@ -58,7 +59,9 @@ impl Likeness {
                 taints.push(taint.clone());
             }
         }
-        Likeness { labels: keys.into_iter().map(|key| (key.clone(), values(key))).collect(), taints }
+        let mut annotations = nodes.first().map(|node| node.annotations.clone()).unwrap_or_default();
+        annotations.retain(|key, value| nodes.iter().all(|node| node.annotations.get(key) == Some(value)));
+        Likeness { labels: keys.into_iter().map(|key| (key.clone(), values(key))).collect(), annotations, taints }
     }
 
     fn of_tags(group: &Group) -> Likeness {
@@ -76,12 +79,23 @@ impl Likeness {
             }
         }
         let labels = labels.into_iter().map(|(key, value)| (key, BTreeSet::from([Some(value)])));
-        Likeness { labels: labels.collect(), taints }
+        Likeness { labels: labels.collect(), annotations: BTreeMap::new(), taints }
     }
 
     /// A node in zone `az`.
     pub(crate) const fn in_zone<'a>(&'a self, az: &'a str) -> InZone<'a> {
         InZone { like: self, az }
+    }
+
+    /// The label's value where the nodes have one and the same.
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
+        let values = self.labels.get(key)?;
+        values.first()?.as_deref().filter(|_| values.len() == 1)
+    }
+
+    /// Likewise.
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.get(key).map(String::as_str)
     }
 }
 

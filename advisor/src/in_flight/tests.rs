@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::inventory::{Group, InstanceId, Member};
-use crate::ledger::tests::fixture::{Fixture, ip};
+use crate::ledger::tests::fixture::{Fixture, NOW, ip, policy};
 
 /// A node on its way up: what is attached, ENI by ENI.
 #[derive(Clone, Debug)]
@@ -189,6 +189,32 @@ fn prefixes_and_custom_networking_take_from_the_pods_subnet() {
     assert_eq!(spoken_for(&fixture), [].into(), "overdue");
     fixture.pod("n1", None);
     assert_eq!(spoken_for(&fixture), [("b".into(), (17, 1))].into(), "a pod waits: what serves it is asked for");
+}
+
+/// The label names another ENIConfig than the zone or the default would.
+#[test]
+fn a_node_to_come_has_the_eni_config_that_its_groups_nodes_name() {
+    let settings = CniSettings {
+        custom_networking: true,
+        eni_config_label: "team/eni-config".to_owned(),
+        ..CniSettings::shipped()
+    };
+    let mut fixture = Fixture::new(settings);
+    fixture.cluster.eni_configs = [("default".into(), Some("a".into())), ("pods".into(), Some("b".into()))].into();
+    fixture.inventory.groups.insert("workers".into(), group(1, &[("i-1", "InService")]));
+    fixture.instance("i-1", "m5.large", 10);
+    fixture.inventory.instances.get_mut(&"i-1".into()).unwrap().group = Some("workers".into());
+    let to_come = |fixture: &Fixture| {
+        let policy = policy();
+        let known = Known::new(&fixture.inventory, &fixture.cluster, &policy, NOW);
+        let group = &fixture.inventory.groups["workers"];
+        of_node_to_come(&known, group, &"a".into(), 1).into_iter().map(|one| one.subnet).collect::<Vec<_>>()
+    };
+    assert_eq!(to_come(&fixture), ["a".into()], "nothing is known of its label");
+    fixture.register("i-1", NodeKind::Linux);
+    let node = &mut fixture.cluster.nodes.get_mut("i-1").unwrap().node;
+    node.labels.insert("team/eni-config".to_owned(), "pods".to_owned());
+    assert_eq!(to_come(&fixture), ["a".into(), "b".into()]);
 }
 
 #[test]

@@ -73,7 +73,10 @@ fn new_eni_subnets(known: &Known<'_>, member: &Member<'_>, primary: Option<&Subn
     }
     let eni_config = match member.node {
         Some(node) => node.eni_config_subnet.as_ref(),
-        None => in_flight::eni_config_to_come(known, primary),
+        None => {
+            let group = member.instance.and_then(|instance| known.inventory().groups.get(instance.group.as_ref()?));
+            in_flight::eni_config_of(known, group, primary)
+        }
     };
     known.new_eni_subnets(primary, eni_config)
 }

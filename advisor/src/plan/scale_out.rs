@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headroom_capacity::ids::SubnetId;
-use headroom_capacity::units::{IPS_PER_PREFIX, Ips, Prefixes};
 
 use super::class::{self, Class, Zones};
 use super::facts::Facts;
@@ -15,7 +14,7 @@ use super::journal::Deed;
 use super::node_cost;
 use super::refusal::{Because, Refusal};
 use super::{Cause, ScaleOut, ScalingPlan, What};
-use crate::in_flight::{of_node_to_come, spread};
+use crate::in_flight::{Units, of_node_to_come, spread};
 use crate::inventory::{Group, Subnet};
 use crate::ledger::InFlight;
 
@@ -204,41 +203,29 @@ impl Candidate<'_> {
 
 /// What the subnets have left beyond what is on its way.
 #[derive(Clone)]
-struct Rooms<'a>(BTreeMap<&'a SubnetId, (Ips, Prefixes)>);
+struct Rooms<'a>(BTreeMap<&'a SubnetId, Units>);
 
 impl<'a> Rooms<'a> {
     fn of(facts: &Facts<'a>) -> Rooms<'a> {
-        let left = facts.ledger.subnets.iter().map(|(id, subnet)| {
-            let ips = subnet.free_ips.saturating_sub(subnet.in_flight_ips);
-            (id, (ips, subnet.free_prefixes.saturating_sub(subnet.in_flight_prefixes)))
-        });
-        Rooms(left.collect())
+        Rooms(facts.ledger.subnets.iter().map(|(id, subnet)| (id, Units::left(subnet))).collect())
     }
 
     fn of_group(&self, group: &Group) -> u32 {
-        group.subnets.iter().filter_map(|subnet| self.0.get(subnet)).map(|(ips, _)| ips.get()).sum()
+        group.subnets.iter().filter_map(|subnet| self.0.get(subnet)).map(|left| left.ips).sum()
     }
 
     /// Nodes at this cost, up to `most`.
     fn nodes(&self, cost: &[InFlight], most: u32) -> u32 {
-        let mut left = self.clone();
-        (0..most).take_while(|_| left.take(cost)).fold(0, |fit, _| fit + 1)
+        let feeds = |one: &InFlight| self.0.get(&one.subnet).map_or(0, |left| left.feeds(Units::from(one)));
+        cost.iter().map(feeds).min().unwrap_or(0).min(most)
     }
 
     /// Takes a node's addresses, if they are there.
     fn take(&mut self, cost: &[InFlight]) -> bool {
-        let fits = cost.iter().all(|one| {
-            self.0.get(&one.subnet).is_some_and(|(ips, prefixes)| {
-                // Single addresses may lie outside of whole /28s or break one.
-                let outside = ips.saturating_sub(prefixes.ips());
-                let broken = one.ips.saturating_sub(outside).get().div_ceil(IPS_PER_PREFIX);
-                ips.get() >= (one.ips + one.prefixes.ips()).get() && prefixes.get() >= one.prefixes.get() + broken
-            })
-        });
+        let fits = self.nodes(cost, 1) > 0;
         for one in cost.iter().filter(|_| fits) {
-            if let Some((ips, prefixes)) = self.0.get_mut(&one.subnet) {
-                *ips = ips.saturating_sub(one.ips).saturating_sub(one.prefixes.ips());
-                *prefixes = prefixes.saturating_sub(one.prefixes).min(Prefixes(ips.get() / IPS_PER_PREFIX));
+            if let Some(left) = self.0.get_mut(&one.subnet) {
+                *left = left.less(Units::from(one));
             }
         }
         fits

@@ -7,10 +7,10 @@ use headroom_capacity::ids::SubnetId;
 use headroom_capacity::units::IPS_PER_PREFIX;
 
 use super::{Judged, Reason, Wanted};
-use crate::expander::need::{Need, Units, of_node};
+use crate::expander::need::{Need, of_node};
 use crate::expander::read::Asked;
 use crate::expander::rooms::{GroupRoom, Landing, Rooms};
-use crate::in_flight::spread;
+use crate::in_flight::{Units, spread};
 
 /// Hours until a subnet runs out that make a difference: nodes are replaced within one, subnets are made within days.
 const HOURS: [u64; 4] = [1, 4, 24, 72];
