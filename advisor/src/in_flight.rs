@@ -14,6 +14,7 @@
 //!
 //! Left out: the trunk ENI where one is to come, branch ENIs of waiting pods, and Windows.
 
+mod daemons;
 mod groups;
 mod likeness;
 mod spread;
@@ -28,6 +29,7 @@ use headroom_capacity::steady::steady;
 use headroom_capacity::units::{Enis, Ips, Prefixes};
 
 use crate::ledger::{InFlight, Known};
+pub(crate) use daemons::{Daemons, OnEach};
 pub(crate) use groups::{
     NewNode, ZONE_LABEL, budgets, counts, eni_config_of, eni_config_to_come, footprint, of_groups, of_new_node,
     of_node_to_come, to_come,

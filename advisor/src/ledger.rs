@@ -16,7 +16,7 @@ pub(crate) mod tests;
 mod whose;
 
 pub use build::{Policy, build, owners};
-pub(crate) use known::Known;
+pub(crate) use known::{Known, Member};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -182,7 +182,8 @@ impl What {
 /// A plan, and since when nodes have been spare, which the next one goes by.
 #[must_use]
 pub fn plan(facts: &Facts<'_>, generation: u64, unneeded: &Unneeded) -> (ScalingPlan, Unneeded) {
-    let (shortage, classes) = shortage::shortage(facts);
+    let costs = node_cost::NodeCosts::new(facts.known);
+    let (shortage, classes) = shortage::shortage(facts, &costs);
     let mut plan = ScalingPlan {
         generation,
         made_at: facts.now,
@@ -191,7 +192,7 @@ pub fn plan(facts: &Facts<'_>, generation: u64, unneeded: &Unneeded) -> (Scaling
         shortage,
         ..ScalingPlan::default()
     };
-    scale_out::add(facts, classes, &mut plan);
+    scale_out::add(facts, &costs, classes, &mut plan);
     let unneeded = scale_in::add(facts, unneeded, &mut plan);
     evict::add(facts, &mut plan);
     (plan, unneeded)

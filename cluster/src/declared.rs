@@ -5,6 +5,7 @@ mod decode;
 use std::sync::Arc;
 
 use crate::kind::Kind;
+use crate::placement::Placement;
 pub(crate) use decode::{autoscaler, cron_job, daemon_set, deployment, stateful_set};
 
 /// What one object says, cut down to what bears on the number of pods.
@@ -74,6 +75,8 @@ pub struct Workload {
     pub surge: Surge,
     /// A rollout is under way or about to begin: pods of a former revision are there, or the controller has not seen the spec.
     pub rolls: bool,
+    /// Which nodes the pods of a DaemonSet may be on; of others it is not read.
+    pub placement: Option<Placement>,
 }
 
 /// `maxSurge`.

@@ -118,8 +118,14 @@ pub fn failure_fingerprint(reason: &str, message: &str) -> u64 {
 pub(crate) fn needs(spec: &core::PodSpec) -> (Demand, Requests, Placement) {
     // By the same reading as the watch's: a spec becomes JSON and JSON a spec without fail.
     let spec = serde_json::to_value(spec).and_then(serde_json::from_value::<PodSpec>).unwrap_or_default();
-    let demand = demand(spec.host_network.unwrap_or(false), resource_names(&spec));
+    let demand = demand(spec.on_host(), resource_names(&spec));
     (demand, requests::requests(&spec), placement(spec))
+}
+
+impl PodSpec {
+    pub(crate) fn on_host(&self) -> bool {
+        self.host_network.unwrap_or(false)
+    }
 }
 
 pub(crate) fn placement(spec: PodSpec) -> Placement {
@@ -129,7 +135,7 @@ pub(crate) fn placement(spec: PodSpec) -> Placement {
 pub(crate) fn applied(raw: RawPod) -> Option<Event> {
     let RawPod { metadata, mut spec, status, .. } = raw;
     let status = status.unwrap_or_default();
-    let demand = demand(spec.host_network.unwrap_or(false), resource_names(&spec));
+    let demand = demand(spec.on_host(), resource_names(&spec));
     let requests = requests::requests(&spec);
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     let deleting = metadata.deletion_timestamp.is_some();

@@ -1,22 +1,17 @@
 //! What each Auto Scaling group could still take, as of the latest books.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
-use headroom_capacity::verdict::Demand;
 
-use crate::in_flight::{self, Units};
+use crate::in_flight::{self, Daemons, Units};
 use crate::inventory::Group;
 use crate::ledger::{Known, Ledger};
 use crate::outlook::Outlook;
-use crate::state::ClusterState;
-
-/// With fewer nodes than these, pods that stand once on each need not be a DaemonSet's.
-const ENOUGH_NODES: usize = 3;
 
 /// Groups and subnets as an answer needs them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,7 +81,7 @@ pub(crate) fn rooms(known: &Known<'_>, ledger: &Ledger, outlook: Option<&Outlook
         };
         (id.clone(), room)
     });
-    let daemons = daemons(ledger, known.cluster());
+    let daemons = Daemons::of(known);
     let groups = inventory.groups.values().map(|group| {
         let nodes = ledger.nodes.values().filter(|node| node.group.as_ref() == Some(&group.name)).count();
         let active: Vec<_> = group.members.iter().filter(|member| in_flight::counts(&member.lifecycle)).collect();
@@ -102,7 +97,7 @@ pub(crate) fn rooms(known: &Known<'_>, ledger: &Ledger, outlook: Option<&Outlook
             per_az,
             wanted: group.desired.max(u32::try_from(active.len()).unwrap_or(u32::MAX)),
             nodes: u32::try_from(nodes).unwrap_or(u32::MAX),
-            daemons: daemons.of(&group.name),
+            daemons: daemons.on_each(group).with_ip,
         };
         (Arc::clone(&group.name), room)
     });
@@ -127,58 +122,4 @@ fn landing(known: &Known<'_>, group: &Group, id: &SubnetId) -> Option<Landing> {
         new_eni: known.new_eni_subnets(Some(id), None),
         in_books: in_books.iter().map(|one| (one.subnet.clone(), Units::from(one))).collect(),
     })
-}
-
-/// Pods that DaemonSets put on each node, by group.
-struct Daemons {
-    groups: BTreeMap<Arc<str>, u32>,
-    everywhere: u32,
-}
-
-impl Daemons {
-    fn of(&self, group: &str) -> u32 {
-        self.groups.get(group).copied().unwrap_or(self.everywhere)
-    }
-}
-
-/// The nodes that pods of one name stand on, and how many pods they are.
-type Stands<'a> = (BTreeSet<&'a Arc<str>>, usize);
-
-/// Kubernetes tells no pod's owner here, but how its name is made: a DaemonSet's and five characters (k/k
-/// `pkg/controller/controller_utils.go`, `GetPodFromTemplate`). A name that has exactly one pod, with an address, on each ready node of a
-/// group counts as a DaemonSet's; a Deployment spread as evenly makes a new node seem to take one more.
-fn daemons(ledger: &Ledger, cluster: &ClusterState) -> Daemons {
-    let group_of = |node: &str| ledger.nodes.get(node)?.group.as_ref();
-    let ready = cluster.nodes.iter().filter(|(_, info)| info.node.ready).map(|(name, _)| name);
-    let mut members: BTreeMap<Option<&Arc<str>>, BTreeSet<&Arc<str>>> = BTreeMap::new();
-    for name in ready {
-        members.entry(None).or_default().insert(name);
-        if let Some(group) = group_of(name) {
-            members.entry(Some(group)).or_default().insert(name);
-        }
-    }
-    // Nodes and pods by set of nodes and name.
-    let mut found: HashMap<(Option<&Arc<str>>, &str), Stands<'_>> = HashMap::new();
-    for pod in cluster.pods.values().filter(|pod| !pod.over && pod.demand != Demand::None) {
-        let Some(node) = &pod.node else { continue };
-        let Some((set, _)) = pod.name.rsplit_once('-') else { continue };
-        for group in std::iter::once(None).chain(group_of(node).map(Some)) {
-            if members.get(&group).is_some_and(|members| members.contains(node)) {
-                let (nodes, pods) = found.entry((group, set)).or_default();
-                nodes.insert(node);
-                *pods += 1;
-            }
-        }
-    }
-    let mut counts: BTreeMap<Option<&Arc<str>>, u32> = BTreeMap::new();
-    for ((group, _), (nodes, pods)) in found {
-        let all = members.get(&group).map_or(0, BTreeSet::len);
-        *counts.entry(group).or_default() += u32::from(nodes.len() == all && pods == all);
-    }
-    let enough = members.iter().filter(|(_, members)| members.len() >= ENOUGH_NODES);
-    let mut known: BTreeMap<Option<&Arc<str>>, u32> =
-        enough.map(|(group, _)| (*group, counts.get(group).copied().unwrap_or_default())).collect();
-    let everywhere = known.remove(&None).unwrap_or_default();
-    let groups = known.into_iter().filter_map(|(group, pods)| Some((Arc::clone(group?), pods))).collect();
-    Daemons { groups, everywhere }
 }

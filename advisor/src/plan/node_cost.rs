@@ -1,27 +1,46 @@
 //! How many pods a node to come has addresses for.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
+
+use headroom_capacity::budget::Ipv4Budget;
 
 use super::class::Coming;
 use super::facts::Facts;
 use super::gate;
-use crate::in_flight;
+use crate::in_flight::{self, Daemons, OnEach};
 use crate::inventory::{Group, InstanceId};
+use crate::ledger::Known;
 
-/// Pods that a node of the group has addresses for: of the types that its members have, the one with fewest. `None` where none is
-/// known.
-pub(super) fn pods_per_node(facts: &Facts<'_>, group: &Group) -> Option<u32> {
-    group
-        .subnets
-        .iter()
-        .flat_map(|subnet| in_flight::budgets(facts.known, group, subnet))
-        .map(|budget| budget.ceiling.get().min(budget.max_pods))
-        .min()
+/// What nodes to come hold, and what DaemonSets take of it.
+pub(super) struct NodeCosts<'a> {
+    known: &'a Known<'a>,
+    /// Made when it is asked for: it may take a walk over all pods.
+    daemons: OnceCell<Daemons<'a>>,
+}
+
+impl<'a> NodeCosts<'a> {
+    pub(super) const fn new(known: &'a Known<'a>) -> NodeCosts<'a> {
+        NodeCosts { known, daemons: OnceCell::new() }
+    }
+
+    pub(super) fn daemons(&self, group: &Group) -> OnEach {
+        self.daemons.get_or_init(|| Daemons::of(self.known)).on_each(group)
+    }
+
+    /// Pods that a node of the group has addresses for beside those of DaemonSets: of the types that its members have, the one with
+    /// fewest. `None` where none is known.
+    pub(super) fn pods_per_node(&self, group: &Group) -> Option<u32> {
+        let budgets = group.subnets.iter().flat_map(|subnet| in_flight::budgets(self.known, group, subnet));
+        let OnEach { with_ip, on_host } = self.daemons(group);
+        let with_address = |budget: Ipv4Budget| budget.ceiling.get().min(budget.max_pods.saturating_sub(on_host));
+        Some(budgets.map(with_address).min()?.saturating_sub(with_ip))
+    }
 }
 
 /// Pods that the nodes which are coming will have addresses for: what groups want and has not registered as a Ready node. Not those that
 /// should have come by now, nor those of a group whose launches fail.
-pub(super) fn coming<'a>(facts: &Facts<'a>) -> Coming<'a> {
+pub(super) fn coming<'a>(facts: &Facts<'a>, costs: &NodeCosts<'_>) -> Coming<'a> {
     let ready: HashSet<&InstanceId> =
         facts.cluster.nodes.values().filter(|node| node.node.ready).filter_map(|node| node.instance.as_ref()).collect();
     let is_there = |id: &InstanceId| {
@@ -37,7 +56,7 @@ pub(super) fn coming<'a>(facts: &Facts<'a>) -> Coming<'a> {
         if nodes == 0 {
             continue;
         }
-        let pods = pods_per_node(facts, group).unwrap_or(0);
+        let pods = costs.pods_per_node(group).unwrap_or(0);
         let launched = group.members.iter().filter(|one| in_flight::counts(&one.lifecycle) && !is_there(&one.instance));
         for az in launched.filter_map(|one| gate::zone(facts, &one.instance)) {
             nodes = nodes.saturating_sub(1);

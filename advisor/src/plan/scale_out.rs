@@ -11,10 +11,10 @@ use super::class::{self, Class, Zones};
 use super::facts::Facts;
 use super::gate;
 use super::journal::Deed;
-use super::node_cost;
+use super::node_cost::NodeCosts;
 use super::refusal::{Because, Refusal};
 use super::{Cause, ScaleOut, ScalingPlan, What};
-use crate::in_flight::{Units, of_node_to_come, spread};
+use crate::in_flight::{OnEach, Units, of_node_to_come, spread};
 use crate::inventory::{Group, Subnet};
 use crate::ledger::InFlight;
 
@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MOST_TOLD: usize = 20;
 
 /// Adds what the shortage asks for, and then what is expected in each group.
-pub(super) fn add<'a>(facts: &Facts<'a>, mut classes: Vec<Class<'a>>, plan: &mut ScalingPlan) {
+pub(super) fn add<'a>(facts: &Facts<'a>, costs: &NodeCosts<'_>, mut classes: Vec<Class<'a>>, plan: &mut ScalingPlan) {
     if !facts.policy.scale_out.enabled {
         return;
     }
@@ -50,8 +50,8 @@ pub(super) fn add<'a>(facts: &Facts<'a>, mut classes: Vec<Class<'a>>, plan: &mut
     let mut nodes_left = budget.min(facts.policy.scale_out.max_step);
     let mut open = Vec::new();
     for (name, group) in asked {
-        match may_grow(facts, name, group) {
-            Ok(pods) => open.push(Candidate { name, group, pods }),
+        match may_grow(facts, costs, name, group) {
+            Ok((pods, daemons)) => open.push(Candidate { name, group, pods, daemons }),
             Err(because) => plan.refuse(What::ScaleOut, name, because),
         }
     }
@@ -107,8 +107,13 @@ fn left(facts: &Facts<'_>) -> u32 {
     facts.policy.scale_out.max_per_hour.saturating_sub(spent)
 }
 
-/// Pods that a node of the group has addresses for.
-fn may_grow(facts: &Facts<'_>, name: &Arc<str>, group: &Group) -> Result<u32, Because> {
+/// Pods that a node of the group has addresses for, beside those of DaemonSets.
+fn may_grow(
+    facts: &Facts<'_>,
+    costs: &NodeCosts<'_>,
+    name: &Arc<str>,
+    group: &Group,
+) -> Result<(u32, OnEach), Because> {
     if facts.is_autoscalers(group) {
         return Err(Refusal::ClusterAutoscaler.into());
     }
@@ -125,14 +130,24 @@ fn may_grow(facts: &Facts<'_>, name: &Arc<str>, group: &Group) -> Result<u32, Be
     if facts.journal.last(Deed::ScaleOut, Some(name)).is_some_and(|at| facts.now.since(at) < pause) {
         return Err(Refusal::CoolDown.into());
     }
-    node_cost::pods_per_node(facts, group).filter(|pods| *pods > 0).ok_or_else(|| Refusal::UnknownType.into())
+    let daemons = costs.daemons(group);
+    match costs.pods_per_node(group) {
+        None => Err(Refusal::UnknownType.into()),
+        Some(0) => {
+            let detail =
+                format!("its {} pods of DaemonSets take all that a node has", daemons.with_ip + daemons.on_host);
+            Err(Because::new(Refusal::NoSubnetRoom, detail))
+        }
+        Some(pods) => Ok((pods, daemons)),
+    }
 }
 
 struct Candidate<'a> {
     name: &'a Arc<str>,
     group: &'a Group,
-    /// Pods that a node has addresses for.
+    /// Pods that a node has addresses for beside those of DaemonSets.
     pods: u32,
+    daemons: OnEach,
 }
 
 impl Candidate<'_> {
@@ -148,7 +163,8 @@ impl Candidate<'_> {
     ) -> Result<ScaleOut, Because> {
         let nodes = need.div_ceil(self.pods).min(most).min(self.group.max - self.group.desired);
         let on_each = need.div_ceil(nodes.max(1)).min(self.pods);
-        let takes = |subnet: &SubnetId| of_node_to_come(facts.known, self.group, subnet, on_each);
+        let with_ip = on_each.saturating_add(self.daemons.with_ip);
+        let takes = |subnet: &SubnetId| of_node_to_come(facts.known, self.group, subnet, with_ip);
         // A subnet that was not read has no room that is known.
         let read = self.group.subnets.iter().filter_map(|id| facts.inventory.subnets.get(id));
         let open: Vec<&Subnet> = read.filter(|subnet| zones.has(&subnet.az)).collect();
@@ -194,7 +210,7 @@ impl Candidate<'_> {
                 let least = costs
                     .iter()
                     .map(|(_, cost)| cost.iter().map(|one| (one.ips + one.prefixes.ips()).get()).sum::<u32>());
-                let detail = format!("{} addresses for a node with {on_each} pods", least.min().unwrap_or(0));
+                let detail = format!("{} addresses for a node with {with_ip} pods", least.min().unwrap_or(0));
                 Err(Because::new(Refusal::NoSubnetRoom, detail))
             }
         }

@@ -8,7 +8,7 @@ use headroom_capacity::verdict::{Demand, Reason};
 
 use super::class::{self, Class};
 use super::facts::Facts;
-use super::node_cost;
+use super::node_cost::{self, NodeCosts};
 use crate::state::PodInfo;
 
 /// A pod that waits for longer, kube-scheduler having tried it again, cannot use the room that nodes have.
@@ -40,7 +40,7 @@ impl Shortage {
 }
 
 /// The sums, and the pods by where they may be.
-pub(super) fn shortage<'a>(facts: &Facts<'a>) -> (Shortage, Vec<Class<'a>>) {
+pub(super) fn shortage<'a>(facts: &Facts<'a>, costs: &NodeCosts<'_>) -> (Shortage, Vec<Class<'a>>) {
     let mut shortage = Shortage { room: facts.headroom.cluster, ..Shortage::default() };
     let grace = Duration::from_secs(facts.policy.stuck_pods.grace_secs);
     let mut lacking = Vec::new();
@@ -53,7 +53,7 @@ pub(super) fn shortage<'a>(facts: &Facts<'a>) -> (Shortage, Vec<Class<'a>>) {
             lacking.push((pod, false));
         }
     }
-    let coming = node_cost::coming(facts);
+    let coming = node_cost::coming(facts, costs);
     shortage.coming = coming.values().fold(0, |sum, pods| sum.saturating_add(*pods));
     let mut classes = class::classes(facts, lacking.into_iter());
     class::count_needs(facts, &mut classes, coming);

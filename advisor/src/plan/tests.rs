@@ -1,3 +1,4 @@
+mod costs;
 mod groups;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -10,6 +10,7 @@ use super::{Autoscaler, CronJob, Declared, Surge, Workload};
 use crate::event::Event;
 use crate::kind::Kind;
 use crate::object::{Object, full_name};
+use crate::pod;
 
 /// What a Deployment without `maxSurge` has (k/k `pkg/apis/apps/v1/defaults.go`, `SetDefaults_Deployment`).
 const DEPLOYMENT_SURGE: Surge = Surge::Percent(25);
@@ -107,6 +108,7 @@ pub(crate) fn deployment(raw: RawDeployment) -> Option<Event> {
             current: status.replicas,
             surge: spec.strategy.surge(DEPLOYMENT_SURGE),
             rolls,
+            placement: None,
         },
     )
 }
@@ -137,6 +139,7 @@ pub(crate) fn stateful_set(raw: RawStatefulSet) -> Option<Event> {
             current: raw.status.unwrap_or_default().replicas,
             surge: Surge::Pods(0),
             rolls: false,
+            placement: None,
         },
     )
 }
@@ -147,7 +150,14 @@ pub(crate) type RawDaemonSet = Object<DaemonSetSpec, DaemonSetStatus>;
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct DaemonSetSpec {
     update_strategy: Strategy,
-    template: Template,
+    template: PodTemplate,
+}
+
+/// Read as a pod is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodTemplate {
+    spec: pod::PodSpec,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -163,15 +173,17 @@ pub(crate) fn daemon_set(raw: RawDaemonSet) -> Option<Event> {
     let status = status.unwrap_or_default();
     let wanted = status.desired_number_scheduled;
     let rolls = unseen(&metadata, status.observed_generation) || status.updated_number_scheduled < wanted;
+    let template = spec.template.spec;
     workload(
         Kind::DaemonSet,
         Workload {
             name: name(metadata)?,
-            host_network: spec.template.spec.host_network,
+            host_network: template.on_host(),
             wanted,
             current: wanted,
             surge: spec.update_strategy.surge(Surge::Pods(0)),
             rolls,
+            placement: Some(pod::placement(template)),
         },
     )
 }

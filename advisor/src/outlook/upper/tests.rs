@@ -31,7 +31,7 @@ fn three() -> Ledger {
 
 fn deployment(name: &str, wanted: u32, current: u32) -> Workload {
     let surge = Surge::Percent(25);
-    Workload { name: name.into(), host_network: false, wanted, current, surge, rolls: false }
+    Workload { name: name.into(), host_network: false, wanted, current, surge, rolls: false, placement: None }
 }
 
 fn autoscaler(target_kind: &str, target: &str, most: u32) -> Autoscaler {

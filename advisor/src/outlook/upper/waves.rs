@@ -85,7 +85,7 @@ mod tests {
 
     fn workload(wanted: u32, current: u32) -> Workload {
         let surge = Surge::Percent(25);
-        Workload { name: "shop/web".into(), host_network: false, wanted, current, surge, rolls: false }
+        Workload { name: "shop/web".into(), host_network: false, wanted, current, surge, rolls: false, placement: None }
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn a_deployment_at_rest_keeps_its_surge_for_the_next_rollout() {
         current: 10,
         surge: Surge::Percent(25),
         rolls: false,
+        placement: None,
     };
     assert_eq!(of_deployment(|_| {}), rest);
     let host = of_deployment(|raw| raw["spec"]["template"]["spec"]["hostNetwork"] = true.into());
