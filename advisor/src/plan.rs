@@ -10,6 +10,7 @@
 mod class;
 mod evict;
 mod facts;
+mod filters;
 mod fit;
 mod gate;
 mod inspect;

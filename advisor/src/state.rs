@@ -15,7 +15,7 @@ use headroom_capacity::ids::{PodUid, SubnetId};
 use headroom_capacity::settings::{CniSettings, ControllerSettings};
 use headroom_capacity::time::Time;
 use headroom_capacity::verdict::{Demand, Reason};
-use headroom_cluster::{Kind, Node, Placement};
+use headroom_cluster::{Kind, Labels, Node, Placement, Ties};
 
 use crate::inventory::InstanceId;
 pub use apply::State;
@@ -68,6 +68,12 @@ pub struct NodeInfo {
 pub struct Scheduling {
     /// Which nodes it may be on.
     pub placement: Arc<Placement>,
+    /// And by the pods that are there.
+    pub ties: Arc<Ties>,
+    /// Its labels.
+    pub labels: Arc<Labels>,
+    /// It is being deleted.
+    pub leaving: bool,
 }
 
 /// A pod.

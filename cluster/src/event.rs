@@ -14,6 +14,7 @@ use headroom_capacity::verdict::{Demand, Reason};
 use crate::declared::Declared;
 use crate::kind::Kind;
 use crate::placement::Placement;
+use crate::ties::{Labels, Ties};
 
 /// Something that changed in the cluster, or in our view of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,6 +148,8 @@ pub struct Node {
     pub windows_ips: Option<u32>,
     /// `status.allocatable`, the rest of it that pods use up.
     pub allocatable: Allocatable,
+    /// What is in `status.allocatable` beside these: what device plugins give, huge pages, ephemeral storage.
+    pub extended: BTreeMap<String, u64>,
     /// `spec.unschedulable`: cordoned.
     pub unschedulable: bool,
     /// Condition Ready is True: the CNI plugin is installed, which aws-node does when ipamd answers.
@@ -218,6 +221,10 @@ pub struct Pod {
     pub shortage: Option<Reason>,
     /// Which nodes it may be on.
     pub placement: Placement,
+    /// And by the pods that are there.
+    pub ties: Ties,
+    /// `metadata.labels`, by which other pods' ties are about it.
+    pub labels: Labels,
 }
 
 impl Pod {
@@ -242,6 +249,7 @@ impl Node {
             pod_enis: None,
             windows_ips: None,
             allocatable: Allocatable::default(),
+            extended: BTreeMap::new(),
             unschedulable: false,
             ready: true,
             trunk_label: false,

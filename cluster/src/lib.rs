@@ -62,6 +62,7 @@ mod retry;
 mod sandbox;
 mod tally;
 mod tenant;
+mod ties;
 mod watch;
 
 pub use autoscaler::{AutoscalerPod, autoscaler_pods};
@@ -79,4 +80,5 @@ pub use proxy::{PodMetricsError, pod_metrics};
 pub use report::{About, Reports};
 pub use retry::{RETRY_ANNOTATION, RetryError, request_retry};
 pub use tally::Tally;
+pub use ties::{HostPort, Labels, PodTerm, Selector, Spread, Ties};
 pub use watch::{Watch, watch, watch_kinds};

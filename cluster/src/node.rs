@@ -86,6 +86,7 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
         pod_enis: count(&status.allocatable, crate::pod::POD_ENI),
         windows_ips: count(&status.allocatable, crate::pod::WINDOWS_IP),
         allocatable: allocatable(&status.allocatable),
+        extended: extended(&status.allocatable),
         unschedulable: raw.spec.unschedulable.unwrap_or(false),
         ready: status.conditions.iter().any(|condition| condition.r#type == "Ready" && condition.status == "True"),
         trunk_label: labels.get("vpc.amazonaws.com/has-trunk-attached").is_some_and(|value| value == "true"),
@@ -114,6 +115,12 @@ fn allocatable(of: &BTreeMap<String, Quantity>) -> Allocatable {
         memory_bytes: amount(of, "memory").map(Amount::value),
         volumes: count(of, EBS_VOLUMES),
     }
+}
+
+fn extended(of: &BTreeMap<String, Quantity>) -> BTreeMap<String, u64> {
+    let known = ["cpu", "memory", "pods", EBS_VOLUMES, crate::pod::POD_ENI, crate::pod::WINDOWS_IP];
+    let others = of.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    others.filter_map(|(name, quantity)| Some((name.clone(), quantity.amount()?.value()))).collect()
 }
 
 /// An ENIConfig's name is a DNS subdomain; everything else, JSON blobs above all, can be dropped.

@@ -7,9 +7,11 @@ use serde::Deserialize;
 
 use crate::event::{Node, Taint};
 use crate::object::null_is_default;
+use crate::pod::PodSpec;
+use crate::ties::Labels;
 
-/// What of a pod's spec keeps it from nodes, as far as a node alone decides it. Topology spread and affinity between pods are not
-/// among it: [`Tenant::depends_on_others`](crate::drain::Tenant::depends_on_others) tells that a pod has such.
+/// What of a pod's spec keeps it from nodes, as far as a node alone decides it. What goes by the pods that are there is in
+/// [`Ties`](crate::Ties).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Placement {
     selector: BTreeMap<String, String>,
@@ -47,10 +49,10 @@ impl Looks for Node {
 impl Placement {
     pub(crate) fn new(
         selector: BTreeMap<String, String>,
-        affinity: Option<Affinity>,
+        affinity: Option<NodeAffinity>,
         tolerations: Vec<Toleration>,
     ) -> Placement {
-        let required = affinity.and_then(|affinity| affinity.node_affinity?.required);
+        let required = affinity.and_then(|affinity| affinity.required);
         Placement { selector, terms: required.map(|selector| selector.terms), tolerations }
     }
 
@@ -59,7 +61,8 @@ impl Placement {
     /// # Errors
     /// A field that is not of the API's type.
     pub fn of_spec(spec: serde_json::Value) -> Result<Placement, serde_json::Error> {
-        serde_json::from_value(spec).map(crate::pod::placement)
+        let spec: PodSpec = serde_json::from_value(spec)?;
+        Ok(spec.scheduling("", &Labels::new()).0)
     }
 
     /// Whether kube-scheduler would let the pod on `node` as far as this decides (k/k component-helpers
@@ -67,11 +70,20 @@ impl Placement {
     /// look one way or another, whether it would whichever comes.
     #[must_use]
     pub fn allows(&self, node: &impl Looks) -> bool {
+        self.affine(node) && self.tolerates_taints(node)
+    }
+
+    /// As far as labels and the name decide it.
+    pub(crate) fn affine(&self, node: &impl Looks) -> bool {
         let selected = self.selector.iter().all(|(key, value)| node.every(key, &|has| has == Some(value)));
         // A required affinity without terms matches no node.
-        let affine = self.terms.as_ref().is_none_or(|terms| terms.iter().any(|term| matches(term, node)));
+        selected && self.terms.as_ref().is_none_or(|terms| terms.iter().any(|term| matches(term, node)))
+    }
+
+    /// As far as taints do.
+    pub(crate) fn tolerates_taints(&self, node: &impl Looks) -> bool {
         let mut hard = node.taints().iter().filter(|taint| taint.effect != "PreferNoSchedule");
-        selected && affine && hard.all(|taint| self.tolerates(taint))
+        hard.all(|taint| self.tolerates(taint))
     }
 
     /// Whether it tolerates every taint: then it may come back to a node that is being emptied.
@@ -86,17 +98,10 @@ impl Placement {
     }
 }
 
-/// `spec.affinity`, as far as it is needed. Protobuf tags are those of k8s.io/api `core/v1/generated.proto`, here and below.
-#[derive(Clone, Deserialize, Message)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Affinity {
-    #[prost(message, optional, tag = "1")]
-    node_affinity: Option<NodeAffinity>,
-}
-
+/// `nodeAffinity`, as far as it is needed. Protobuf tags are those of k8s.io/api `core/v1/generated.proto`, here and below.
 #[derive(Clone, Deserialize, Message)]
 #[serde(default)]
-struct NodeAffinity {
+pub(crate) struct NodeAffinity {
     #[prost(message, optional, tag = "1")]
     #[serde(rename = "requiredDuringSchedulingIgnoredDuringExecution")]
     required: Option<NodeSelector>,
@@ -123,9 +128,9 @@ struct Term {
 
 #[derive(Clone, PartialEq, Eq, Hash, Deserialize, Message)]
 #[serde(default)]
-struct Requirement {
+pub(crate) struct Requirement {
     #[prost(string, tag = "1")]
-    key: String,
+    pub(crate) key: String,
     #[prost(string, tag = "2")]
     operator: String,
     #[prost(string, repeated, tag = "3")]
@@ -157,7 +162,13 @@ fn matches(term: &Term, node: &impl Looks) -> bool {
 }
 
 impl Requirement {
-    fn met_by(&self, value: Option<&str>) -> bool {
+    /// The label has this value.
+    pub(crate) fn equals(key: &str, value: &str) -> Requirement {
+        Requirement { key: key.to_owned(), operator: "In".to_owned(), values: vec![value.to_owned()] }
+    }
+
+    /// By the value of a label or field, `None` where it is not there.
+    pub(crate) fn met_by(&self, value: Option<&str>) -> bool {
         let among = |value: &str| self.values.iter().any(|one| one == value);
         let compared = || Some((value?.parse::<i64>().ok()?, self.values.first()?.parse::<i64>().ok()?));
         match self.operator.as_str() {

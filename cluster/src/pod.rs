@@ -14,7 +14,8 @@ use serde::Deserialize;
 
 use crate::event::{Event, Pod};
 use crate::object::{Object, null_is_default};
-use crate::placement::{Affinity, Placement, Toleration};
+use crate::placement::{NodeAffinity, Placement, Toleration};
+use crate::ties::{ClaimRef, HostPort, Labels, PodAffinity, RawSpread, Ties};
 use requests::{Container, Quantities, Resources, Volume};
 
 /// The extended resource by which a pod asks for a branch ENI (VPC resource controller `pkg/config/type.go`).
@@ -74,6 +75,23 @@ pub(crate) struct PodSpec {
     #[prost(message, repeated, tag = "22")]
     #[serde(deserialize_with = "null_is_default")]
     tolerations: Vec<Toleration>,
+    #[prost(message, repeated, tag = "33")]
+    #[serde(deserialize_with = "null_is_default")]
+    topology_spread_constraints: Vec<RawSpread>,
+    #[prost(message, repeated, tag = "39")]
+    #[serde(deserialize_with = "null_is_default")]
+    resource_claims: Vec<ClaimRef>,
+}
+
+#[derive(Clone, Deserialize, Message)]
+#[serde(rename_all = "camelCase", default)]
+struct Affinity {
+    #[prost(message, optional, tag = "1")]
+    node_affinity: Option<NodeAffinity>,
+    #[prost(message, optional, tag = "2")]
+    pod_affinity: Option<PodAffinity>,
+    #[prost(message, optional, tag = "3")]
+    pod_anti_affinity: Option<PodAffinity>,
 }
 
 #[derive(Clone, Deserialize, Message)]
@@ -114,22 +132,48 @@ pub fn failure_fingerprint(reason: &str, message: &str) -> u64 {
     hasher.finish()
 }
 
-/// What kind of address the pod of a whole spec needs, what else it takes, and which nodes it may be on.
-pub(crate) fn needs(spec: &core::PodSpec) -> (Demand, Requests, Placement) {
+/// What kind of address the pod of a whole spec needs, what else it takes, and where it may be.
+pub(crate) fn needs(spec: &core::PodSpec, namespace: &str, labels: &Labels) -> (Demand, Requests, Placement, Ties) {
     // By the same reading as the watch's: a spec becomes JSON and JSON a spec without fail.
     let spec = serde_json::to_value(spec).and_then(serde_json::from_value::<PodSpec>).unwrap_or_default();
-    let demand = demand(spec.on_host(), resource_names(&spec));
-    (demand, requests::requests(&spec), placement(spec))
+    let (demand, requests) = (demand(spec.on_host(), resource_names(&spec)), requests::requests(&spec));
+    let (placement, ties) = spec.scheduling(namespace, labels);
+    (demand, requests, placement, ties)
 }
 
 impl PodSpec {
     pub(crate) fn on_host(&self) -> bool {
         self.host_network.unwrap_or(false)
     }
+
+    /// Where a pod in `namespace` with `labels` may be.
+    pub(crate) fn scheduling(self, namespace: &str, labels: &Labels) -> (Placement, Ties) {
+        let extended = requests::extended(&self);
+        let ports = host_ports(&self);
+        let PodSpec { node_selector, affinity, tolerations, topology_spread_constraints, resource_claims, .. } = self;
+        let Affinity { node_affinity, pod_affinity, pod_anti_affinity } = affinity.unwrap_or_default();
+        let terms = |affinity: Option<PodAffinity>| affinity.unwrap_or_default().terms(namespace);
+        let ((affinity, attracted_beyond), (anti_affinity, repelled_beyond)) =
+            (terms(pod_affinity), terms(pod_anti_affinity));
+        let ties = Ties {
+            affinity,
+            anti_affinity,
+            spread: topology_spread_constraints.into_iter().filter_map(|one| one.read(labels)).collect(),
+            ports,
+            extended,
+            beyond: attracted_beyond || repelled_beyond || !resource_claims.is_empty(),
+        };
+        (Placement::new(node_selector, node_affinity, tolerations), ties)
+    }
 }
 
-pub(crate) fn placement(spec: PodSpec) -> Placement {
-    Placement::new(spec.node_selector, spec.affinity, spec.tolerations)
+/// Those of containers and of init containers that go on beside them (k/k `pkg/scheduler/util/utils.go`, `GetHostPorts`). On the host's
+/// network every port of a container is the host's, which kube-apiserver has written there.
+fn host_ports(spec: &PodSpec) -> Vec<HostPort> {
+    let beside = spec.init_containers.iter().filter(|one| one.restarts_always());
+    let ports = spec.containers.iter().chain(beside).flat_map(|container| &container.ports);
+    let of_host = ports.filter_map(|port| Some((port, u32::try_from(port.host_port).ok().filter(|port| *port > 0)?)));
+    of_host.map(|(port, number)| HostPort::new(port.host_ip.clone(), port.protocol.clone(), number)).collect()
 }
 
 pub(crate) fn applied(raw: RawPod) -> Option<Event> {
@@ -139,15 +183,20 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
     let requests = requests::requests(&spec);
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     let deleting = metadata.deletion_timestamp.is_some();
+    let labels = metadata.labels.unwrap_or_default();
     let taken_back = metadata.annotations.is_some_and(|all| all.get(POD_IPS).is_some_and(String::is_empty));
+    let namespace = metadata.namespace.unwrap_or_default();
+    let node = present(spec.node_name.take());
+    let priority = spec.priority.unwrap_or(0);
+    let (placement, ties) = spec.scheduling(&namespace, &labels);
     Some(Event::PodApplied(Box::new(Pod {
         uid: PodUid::from(metadata.uid?),
-        namespace: metadata.namespace.unwrap_or_default().into(),
+        namespace: namespace.into(),
         name: metadata.name?.into(),
         resource_version: metadata.resource_version.and_then(|version| version.parse().ok()).unwrap_or(0),
-        node: present(spec.node_name.take()).map(Into::into),
+        node: node.map(Into::into),
         nominated_node: present(status.nominated_node_name).map(Into::into),
-        priority: spec.priority.unwrap_or(0),
+        priority,
         demand,
         requests,
         ip: status.pod_ip.and_then(|ip| ip.parse().ok()),
@@ -155,7 +204,9 @@ pub(crate) fn applied(raw: RawPod) -> Option<Event> {
         deleting,
         schedule_failure: schedule_failure(&status.conditions),
         shortage: shortage(&status.conditions),
-        placement: placement(spec),
+        placement,
+        ties,
+        labels,
     })))
 }
 

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use crate::placement::Placement;
 use crate::pod;
+use crate::ties::Ties;
 
 /// Cluster Autoscaler's annotation by which an owner forbids or allows that a pod is moved
 /// (`cluster-autoscaler/utils/drain/drain.go`, `PodSafeToEvictKey`).
@@ -57,9 +58,8 @@ pub struct Tenant {
     pub requests: Requests,
     /// Which nodes it may be on.
     pub placement: Placement,
-    /// Where it may be depends on what a node alone does not tell: required affinity to pods, required anti-affinity, a topology spread
-    /// that must hold, a port of the host, or a resource beside CPU, memory and addresses.
-    pub depends_on_others: bool,
+    /// And by the pods that are there.
+    pub ties: Ties,
     /// `status.podIP` is set.
     pub has_ip: bool,
     /// It has an `emptyDir` or `hostPath` volume, which does not move with it.
@@ -91,13 +91,15 @@ impl Tenant {
         let phase = status.phase.unwrap_or_default();
         let controller =
             metadata.owner_references.unwrap_or_default().into_iter().find(|owner| owner.controller == Some(true));
-        let (demand, requests, placement) = pod::needs(&spec);
+        let namespace = metadata.namespace.unwrap_or_default();
+        let labels = metadata.labels.unwrap_or_default();
+        let (demand, requests, placement, ties) = pod::needs(&spec, &namespace, &labels);
         let grace = spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECS);
         Some(Tenant {
             uid: PodUid::from(metadata.uid?),
-            namespace: metadata.namespace.unwrap_or_default(),
+            namespace,
             name: metadata.name?,
-            labels: metadata.labels.unwrap_or_default(),
+            labels,
             owner: match controller.map(|owner| owner.kind) {
                 None => Owner::Nobody,
                 Some(kind) if kind == "DaemonSet" => Owner::DaemonSet,
@@ -109,7 +111,7 @@ impl Tenant {
             demand,
             requests,
             placement,
-            depends_on_others: depends_on_others(&spec) || uses_more(&spec),
+            ties,
             has_ip: status.pod_ip.is_some_and(|ip| !ip.is_empty()),
             local_storage: spec
                 .volumes
@@ -120,29 +122,6 @@ impl Tenant {
             grace: Duration::from_secs(u64::try_from(grace).unwrap_or(0)),
         })
     }
-}
-
-/// Host ports and extended resources, those of addresses aside.
-fn uses_more(spec: &core::PodSpec) -> bool {
-    let containers = || spec.containers.iter().chain(spec.init_containers.iter().flatten());
-    let port = containers().flat_map(|one| one.ports.iter().flatten()).any(|port| port.host_port.unwrap_or(0) > 0);
-    let known = |name: &str| matches!(name, "cpu" | "memory" | "ephemeral-storage" | pod::POD_ENI | pod::WINDOWS_IP);
-    let requests = containers().filter_map(|one| one.resources.as_ref()).flat_map(|of| of.requests.iter().flatten());
-    let other = requests.map(|(name, _)| name.as_str()).any(|name| !known(name));
-    // On the host's network every port of a container is the host's.
-    (port && spec.host_network != Some(true)) || other
-}
-
-fn depends_on_others(spec: &core::PodSpec) -> bool {
-    let affinity = spec.affinity.as_ref();
-    let attracted = affinity.and_then(|affinity| affinity.pod_affinity.as_ref()).and_then(|one| {
-        one.required_during_scheduling_ignored_during_execution.as_ref().filter(|terms| !terms.is_empty())
-    });
-    let repelled = affinity.and_then(|affinity| affinity.pod_anti_affinity.as_ref()).and_then(|one| {
-        one.required_during_scheduling_ignored_during_execution.as_ref().filter(|terms| !terms.is_empty())
-    });
-    let spread = spec.topology_spread_constraints.iter().flatten().any(|one| one.when_unsatisfiable == "DoNotSchedule");
-    attracted.is_some() || repelled.is_some() || spread
 }
 
 /// A PodDisruptionBudget.
@@ -224,39 +203,6 @@ mod tests {
         let pod = tenant(owned("ReplicaSet"), spec);
         assert_eq!((pod.requests.cpu_millis, pod.requests.memory_bytes), (250, 64 << 20));
         assert_eq!((pod.demand, pod.local_storage, pod.grace), (Demand::PodIp, true, Duration::from_secs(7)));
-    }
-
-    #[test]
-    fn only_what_must_hold_ties_a_pod_to_others() {
-        let term = json!([{"topologyKey": "kubernetes.io/hostname"}]);
-        for (spec, tied) in [
-            (json!({"containers": []}), false),
-            (json!({"containers": [{"name": "c", "ports": [{"containerPort": 80, "hostPort": 80}]}]}), true),
-            (json!({"containers": [{"name": "c", "resources": {"requests": {"nvidia.com/gpu": "1"}}}]}), true),
-            (
-                json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "1", "vpc.amazonaws.com/pod-eni": "1"}}}]}),
-                false,
-            ),
-            (
-                json!({"containers": [], "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": term}}}),
-                true,
-            ),
-            (
-                json!({"containers": [], "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution":
-                [{"weight": 1, "podAffinityTerm": {"topologyKey": "x"}}]}}}),
-                false,
-            ),
-            (
-                json!({"containers": [], "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"}]}),
-                true,
-            ),
-            (
-                json!({"containers": [], "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "ScheduleAnyway"}]}),
-                false,
-            ),
-        ] {
-            assert_eq!(tenant(json!({}), spec.clone()).depends_on_others, tied, "{spec}");
-        }
     }
 
     #[test]

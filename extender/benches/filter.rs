@@ -51,6 +51,8 @@ fn running(at: usize, nth: usize) -> Pod {
         schedule_failure: None,
         shortage: None,
         placement: Default::default(),
+        ties: Default::default(),
+        labels: Default::default(),
     }
 }
 

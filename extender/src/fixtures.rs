@@ -42,6 +42,8 @@ pub(crate) fn pod(uid: &str) -> Pod {
         schedule_failure: None,
         shortage: None,
         placement: Default::default(),
+        ties: Default::default(),
+        labels: Default::default(),
     }
 }
 

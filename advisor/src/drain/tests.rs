@@ -30,7 +30,7 @@ fn pod(name: &str) -> Tenant {
         demand: Demand::PodIp,
         requests: Requests::default(),
         placement: Placement::default(),
-        depends_on_others: false,
+        ties: Default::default(),
         has_ip: true,
         local_storage: false,
         safe_to_evict: None,

@@ -52,12 +52,32 @@ pub(super) fn rooms(facts: &Facts<'_>, usage: &Usage<'_>, without: &str) -> Vec<
     grants.into_iter().filter_map(room).collect()
 }
 
-/// Finds each pod a node that `allows` lets it on, the largest first, or says what lacks. Another order could find room where this one
+/// What beside room decides whether a pod may be on a node, as far as others are placed by then.
+pub(super) trait Filters {
+    /// Of the pod at this place.
+    fn lets(&self, at: usize) -> impl Fn(&str) -> bool;
+
+    /// The pod at this place will be on `node`.
+    fn placed(&mut self, at: usize, node: &Arc<str>);
+}
+
+/// Nothing does.
+pub(super) struct Anywhere;
+
+impl Filters for Anywhere {
+    fn lets(&self, _: usize) -> impl Fn(&str) -> bool {
+        |_| true
+    }
+
+    fn placed(&mut self, _: usize, _: &Arc<str>) {}
+}
+
+/// Finds each pod a node that `filters` let it on, the largest first, or says what lacks. Another order could find room where this one
 /// does not: then a node stays that could have gone.
 ///
 /// # Errors
 /// [`Refusal::NoIpsElsewhere`] where it would fit but for addresses, [`Refusal::NoPlaceElsewhere`] otherwise.
-pub(super) fn place(pods: &[Used], rooms: &[Room], allows: impl Fn(usize, &str) -> bool) -> Result<(), Because> {
+pub(super) fn place(pods: &[Used], rooms: &[Room], mut filters: impl Filters) -> Result<(), Because> {
     let mut left: Vec<Room> = rooms.to_vec();
     let mut order: Vec<usize> = (0..pods.len()).collect();
     order.sort_by_key(|at| std::cmp::Reverse((pods[*at][Resource::Cpu], pods[*at][Resource::Memory])));
@@ -65,12 +85,16 @@ pub(super) fn place(pods: &[Used], rooms: &[Room], allows: impl Fn(usize, &str) 
         let pod = &pods[at];
         let fits = |room: &Room, resource: Resource| pod[resource] <= room.left[resource];
         let all = |room: &Room| Resource::ALL.into_iter().all(|resource| fits(room, resource));
-        if let Some(room) = left.iter_mut().find(|room| all(room) && allows(at, &room.node)) {
+        let lets = filters.lets(at);
+        let found = left.iter().position(|room| all(room) && lets(&room.node));
+        if let Some(room) = found.map(|found| &mut left[found]) {
+            drop(lets);
             room.left = PerResource::from_fn(|resource| room.left[resource].saturating_sub(pod[resource]));
+            filters.placed(at, &room.node);
             continue;
         }
         let but_ips = |room: &Room| Resource::ALL.into_iter().all(|one| one == Resource::Ip || fits(room, one));
-        let refusal = match left.iter().any(|room| but_ips(room) && allows(at, &room.node)) {
+        let refusal = match left.iter().any(|room| but_ips(room) && lets(&room.node)) {
             true => Refusal::NoIpsElsewhere,
             false => Refusal::NoPlaceElsewhere,
         };

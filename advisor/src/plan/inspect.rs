@@ -9,10 +9,10 @@ use headroom_capacity::time::Time;
 use headroom_cluster::drain::{Disruption, Owner, Tenant};
 
 use super::facts::Facts;
-use super::fit;
+use super::filters::{Stands, Subject};
+use super::fit::{self, Filters};
 use super::refusal::{Because, Refusal};
 use crate::binding::usage::Usage;
-use crate::state::NodeInfo;
 
 /// How long a node that may go may do so on the strength of one look.
 const FRESH: Duration = Duration::from_secs(60);
@@ -63,13 +63,38 @@ pub fn inspect(facts: &Facts<'_>, node: &str, inspected: &Inspected) -> Result<(
     let needs: Vec<Used> = moving.iter().map(|pod| need(pod.demand, &pod.requests)).collect();
     let usage = Usage::of(facts.cluster);
     let zone = facts.cluster.nodes.get(node).and_then(|info| info.node.zone.clone());
-    let lets = |at: usize, node: &str| {
-        let pod = moving[at];
-        // An EBS volume stays in its zone.
-        let reaches = |info: &NodeInfo| pod.requests.volumes == 0 || info.node.zone == zone;
-        facts.cluster.nodes.get(node).is_some_and(|info| pod.placement.allows(&info.node) && reaches(info))
-    };
-    fit::place(&needs, &fit::rooms(facts, &usage, node), lets)
+    let moves = Moves { facts, moving: &moving, zone, stands: Stands::new(facts.cluster, node) };
+    fit::place(&needs, &fit::rooms(facts, &usage, node), moves)
+}
+
+/// Where each pod of a node may be, as kube-scheduler's filters say.
+struct Moves<'a> {
+    facts: &'a Facts<'a>,
+    moving: &'a [&'a Tenant],
+    /// The node's.
+    zone: Option<Arc<str>>,
+    stands: Stands<'a>,
+}
+
+fn subject(pod: &Tenant) -> Subject<'_> {
+    Subject { namespace: &pod.namespace, labels: &pod.labels, placement: &pod.placement, ties: &pod.ties }
+}
+
+impl Filters for Moves<'_> {
+    fn lets(&self, at: usize) -> impl Fn(&str) -> bool {
+        let pod = self.moving[at];
+        let filter = self.stands.filter(subject(pod));
+        move |node| {
+            let Some(info) = self.facts.cluster.nodes.get(node) else { return false };
+            // An EBS volume stays in its zone.
+            let reaches = pod.requests.volumes == 0 || info.node.zone == self.zone;
+            reaches && pod.placement.allows(&info.node) && filter.lets_on(&info.node)
+        }
+    }
+
+    fn placed(&mut self, at: usize, node: &Arc<str>) {
+        self.stands.place(subject(self.moving[at]), node);
+    }
 }
 
 /// Whether each pod that has to leave may be moved at all. Asked again of a node that is being emptied: pods may have come to it since
@@ -98,7 +123,7 @@ fn may_move(pod: &Tenant, own_pod: Option<&str>) -> Result<(), Because> {
     if pod.placement.tolerates_everything() {
         return refuse(Refusal::PodToleratesTaint);
     }
-    if pod.depends_on_others { refuse(Refusal::PodDependsOnOthers) } else { Ok(()) }
+    if pod.ties.beyond { refuse(Refusal::PodDependsOnOthers) } else { Ok(()) }
 }
 
 /// Each budget must allow a disruption: the pods leave one after the other as it allows, but a drain that cannot begin is not begun. The

@@ -102,7 +102,7 @@ refusals! {
     PodNotSafeToEvict = "pod_not_safe_to_evict", "a pod of it is annotated safe-to-evict=false";
     /// A pod with local storage.
     PodLocalStorage = "pod_local_storage", "a pod of it has local storage";
-    /// A pod whose place depends on more than nodes, CPU, memory and addresses.
+    /// A pod with a namespace selector or with resource claims.
     PodDependsOnOthers = "pod_depends_on_others", "where a pod of it may be depends on what is not simulated";
     /// A pod that would come back.
     PodToleratesTaint = "pod_tolerates_taint", "a pod of it tolerates every taint and would come back";

@@ -147,7 +147,7 @@ impl Spare<'_> {
     fn place(&self, facts: &Facts<'_>, usage: &Usage<'_>) -> Result<u32, Because> {
         let pods = fit::moving(facts, self.name);
         let rooms = fit::rooms(facts, usage, self.name);
-        fit::place(&pods, &rooms, |_, _| true)?;
+        fit::place(&pods, &rooms, fit::Anywhere)?;
         let moving = u32::try_from(pods.len()).unwrap_or(u32::MAX);
         let of_group =
             |room: &&Room| facts.ledger.nodes.get(&room.node).is_some_and(|node| node.group == self.account.group);

@@ -1,4 +1,5 @@
 mod costs;
+mod filters;
 mod groups;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use headroom_capacity::ids::{PodUid, SubnetId};
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::time::Time;
-use headroom_cluster::{Event, Kind, Node, Placement};
+use headroom_cluster::{Event, Kind, Labels, Node, Placement, Ties};
 
 use super::shared::Shared;
 use super::{ClusterState, Declarations, NodeInfo};
@@ -25,6 +25,8 @@ pub struct State {
     early: HashMap<PodUid, pods::Early>,
     failing_since: HashMap<Kind, Time>,
     placements: Shared<Placement>,
+    ties: Shared<Ties>,
+    labels: Shared<Labels>,
 }
 
 impl Default for State {
@@ -44,6 +46,8 @@ impl State {
             early: HashMap::new(),
             failing_since: HashMap::new(),
             placements: Shared::default(),
+            ties: Shared::default(),
+            labels: Shared::default(),
         }
     }
 

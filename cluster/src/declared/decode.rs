@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::kind::Kind;
 use crate::object::{Object, full_name};
 use crate::pod;
+use crate::ties::Labels;
 
 /// What a Deployment without `maxSurge` has (k/k `pkg/apis/apps/v1/defaults.go`, `SetDefaults_Deployment`).
 const DEPLOYMENT_SURGE: Surge = Surge::Percent(25);
@@ -183,7 +184,7 @@ pub(crate) fn daemon_set(raw: RawDaemonSet) -> Option<Event> {
             current: wanted,
             surge: spec.update_strategy.surge(Surge::Pods(0)),
             rolls,
-            placement: Some(pod::placement(template)),
+            placement: Some(template.scheduling("", &Labels::new()).0),
         },
     )
 }

@@ -6,6 +6,7 @@ use headroom_capacity::binding::Requests;
 use prost::Message;
 use serde::Deserialize;
 
+use super::{POD_ENI, WINDOWS_IP};
 use crate::object::{Skipped, null_is_default};
 use crate::quantity::{Amount, Quantity};
 
@@ -19,6 +20,33 @@ pub(super) struct Container {
     pub(super) resources: Option<Resources>,
     #[prost(string, optional, tag = "24")]
     restart_policy: Option<String>,
+    #[prost(message, repeated, tag = "6")]
+    #[serde(deserialize_with = "null_is_default")]
+    pub(super) ports: Vec<Port>,
+}
+
+impl Container {
+    /// An init container that goes on beside the others.
+    pub(super) fn restarts_always(&self) -> bool {
+        self.restart_policy.as_deref() == Some("Always")
+    }
+
+    fn requests(&self, resource: &str) -> Amount {
+        let of = self.resources.as_ref().and_then(|resources| resources.requests.get(resource));
+        of.and_then(Quantity::amount).unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Deserialize, Message)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Port {
+    #[prost(int32, tag = "2")]
+    pub(super) host_port: i32,
+    #[prost(string, tag = "4")]
+    pub(super) protocol: String,
+    #[prost(string, tag = "5")]
+    #[serde(rename = "hostIP")]
+    pub(super) host_ip: String,
 }
 
 #[derive(Clone, Deserialize, Message)]
@@ -58,32 +86,6 @@ struct Claim {
     claim_name: String,
 }
 
-/// CPU and memory.
-#[derive(Clone, Copy, Default)]
-struct Compute {
-    cpu: Amount,
-    memory: Amount,
-}
-
-impl Compute {
-    fn of(quantities: &Quantities) -> Compute {
-        let amount = |name: &str| quantities.get(name).and_then(Quantity::amount).unwrap_or_default();
-        Compute { cpu: amount("cpu"), memory: amount("memory") }
-    }
-
-    fn requested(container: &Container) -> Compute {
-        container.resources.as_ref().map(|resources| Compute::of(&resources.requests)).unwrap_or_default()
-    }
-
-    fn plus(self, other: Compute) -> Compute {
-        Compute { cpu: self.cpu.plus(other.cpu), memory: self.memory.plus(other.memory) }
-    }
-
-    fn max(self, other: Compute) -> Compute {
-        Compute { cpu: self.cpu.max(other.cpu), memory: self.memory.max(other.memory) }
-    }
-}
-
 /// What a pod's spec requests (k/k component-helpers `resource/helpers.go`, `PodRequests` and `AggregateContainerRequests`):
 ///
 /// - its containers together, with the init containers that are restarted always, which go on beside them;
@@ -95,27 +97,38 @@ impl Compute {
 /// a claim's volume is EBS is in its PersistentVolume, which is not watched. While a pod is being resized kube-scheduler goes by
 /// its status too.
 pub(super) fn requests(spec: &super::PodSpec) -> Requests {
-    let running = spec.containers.iter().map(Compute::requested).fold(Compute::default(), Compute::plus);
-    let (mut beside, mut most) = (Compute::default(), Compute::default());
+    Requests {
+        cpu_millis: total(spec, "cpu").milli_value(),
+        memory_bytes: total(spec, "memory").value(),
+        volumes: volumes(&spec.volumes),
+    }
+}
+
+/// What it requests of everything else, the addresses that the VPC resource controller hands out aside.
+pub(super) fn extended(spec: &super::PodSpec) -> BTreeMap<String, u64> {
+    let containers = spec.containers.iter().chain(&spec.init_containers);
+    let resources = containers.filter_map(|container| container.resources.as_ref()).chain(&spec.resources);
+    let names = resources.flat_map(|resources| resources.requests.keys()).chain(spec.overhead.keys());
+    let others: BTreeSet<&String> =
+        names.filter(|name| !matches!(name.as_str(), "cpu" | "memory" | POD_ENI | WINDOWS_IP)).collect();
+    others.into_iter().map(|name| (name.clone(), total(spec, name).value())).collect()
+}
+
+fn total(spec: &super::PodSpec, resource: &str) -> Amount {
+    let overhead = spec.overhead.get(resource).and_then(Quantity::amount).unwrap_or_default();
+    if let Some(own) = spec.resources.as_ref().and_then(|own| own.requests.get(resource)) {
+        return own.amount().unwrap_or_default().plus(overhead);
+    }
+    let running = spec.containers.iter().map(|one| one.requests(resource)).fold(Amount::default(), Amount::plus);
+    let (mut beside, mut most) = (Amount::default(), Amount::default());
     for container in &spec.init_containers {
-        let own = Compute::requested(container);
-        let now = beside.plus(own);
-        if container.restart_policy.as_deref() == Some("Always") {
+        let now = beside.plus(container.requests(resource));
+        if container.restarts_always() {
             beside = now;
         }
         most = most.max(now);
     }
-    let mut sum = running.plus(beside).max(most);
-    if let Some(own) = &spec.resources {
-        let Compute { cpu, memory } = Compute::of(&own.requests);
-        let has = |name: &str| own.requests.contains_key(name);
-        sum = Compute {
-            cpu: if has("cpu") { cpu } else { sum.cpu },
-            memory: if has("memory") { memory } else { sum.memory },
-        };
-    }
-    let Compute { cpu, memory } = sum.plus(Compute::of(&spec.overhead));
-    Requests { cpu_millis: cpu.milli_value(), memory_bytes: memory.value(), volumes: volumes(&spec.volumes) }
+    running.plus(beside).max(most).plus(overhead)
 }
 
 fn volumes(all: &[Volume]) -> u32 {

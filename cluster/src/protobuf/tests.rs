@@ -8,6 +8,7 @@ use headroom_capacity::budget::NodeKind;
 use super::message::{object, open};
 use crate::event::{Event, Node, Taint};
 use crate::object::Guard;
+use crate::ties::Ties;
 use crate::{node, pod};
 
 const POD_JSON: &str = include_str!("golden/pod.json");
@@ -30,6 +31,10 @@ fn a_pod_is_the_same_in_both_encodings() {
     // The init container beside the one that stays; the pod's own memory; the overhead. A claim, an ephemeral and an EBS volume.
     let requests = Requests { cpu_millis: 550 + 5, memory_bytes: (256 << 20) + 1_000_000, volumes: 3 };
     assert_eq!(pod.requests, requests);
+    let Ties { affinity, anti_affinity, spread, ports, extended, beyond } = &pod.ties;
+    assert_eq!((affinity.len(), anti_affinity.len(), spread.len(), ports.len(), *beyond), (1, 1, 1, 1, true));
+    assert_eq!(extended, &[("nvidia.com/gpu".to_owned(), 2)].into());
+    assert_eq!(pod.labels, [("app".to_owned(), "web".to_owned())].into());
     let mut node = Node::ready("n2", NodeKind::Linux, 10);
     node.labels = [("disk", "ssd"), ("zone", "b")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     node.taints.push(Taint { key: "team".to_owned(), value: "x".to_owned(), effect: "NoSchedule".to_owned() });

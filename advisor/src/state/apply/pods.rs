@@ -34,7 +34,12 @@ impl Early {
 
 impl State {
     pub(super) fn pod_applied(&mut self, pod: Pod, now: Time) {
-        let scheduling = Scheduling { placement: self.placements.get(pod.placement) };
+        let scheduling = Scheduling {
+            placement: self.placements.get(pod.placement),
+            ties: self.ties.get(pod.ties),
+            labels: self.labels.get(pod.labels),
+            leaving: pod.deleting,
+        };
         let early = self.early.remove(&pod.uid).filter(|_| pod.demand == Demand::PodIp);
         let cluster = self.cluster();
         let before = cluster.pods.remove(&pod.uid);

@@ -44,6 +44,8 @@ fn waiting(uid: &str) -> Pod {
         schedule_failure: None,
         shortage: None,
         placement: Default::default(),
+        ties: Default::default(),
+        labels: Default::default(),
     }
 }
 

@@ -60,6 +60,8 @@ pub fn pod_applied(size: Size, pod: u32) -> Event {
         schedule_failure: None,
         shortage: None,
         placement: Default::default(),
+        ties: Default::default(),
+        labels: Default::default(),
     }))
 }
 
