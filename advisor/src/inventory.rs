@@ -197,6 +197,8 @@ pub struct Group {
     pub subnets: Vec<SubnetId>,
     /// `Instances`.
     pub members: Vec<Member>,
+    /// Instance types that `MixedInstancesPolicy` names; none where a launch template alone tells the type.
+    pub types: Vec<Arc<str>>,
     /// `SuspendedProcesses` by name.
     pub suspended: Vec<String>,
     /// Its tags.

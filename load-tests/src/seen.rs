@@ -99,6 +99,7 @@ pub fn group(group: &aws::Group) -> Group {
         desired: group.desired,
         subnets: group.subnets.iter().map(|(id, _)| id.clone()).collect(),
         members: group.members.values().map(member).collect(),
+        types: Vec::new(),
         suspended: group.suspended.iter().map(|name| (*name).to_owned()).collect(),
         tags: group.tags.clone(),
     }

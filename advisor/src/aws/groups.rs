@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_sdk_autoscaling::operation::describe_auto_scaling_groups::builders::DescribeAutoScalingGroupsFluentBuilder;
-use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter};
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, MixedInstancesPolicy};
 
 use super::api::{Api, Seen};
 use super::ec2::{BATCH, cluster_tag};
@@ -66,6 +66,7 @@ fn group(group: AutoScalingGroup) -> Option<Group> {
         max: count(group.max_size),
         desired: count(group.desired_capacity),
         subnets: subnets.split(',').map(str::trim).filter(|id| !id.is_empty()).map(Into::into).collect(),
+        types: group.mixed_instances_policy.map(types).unwrap_or_default(),
         members: group.instances.unwrap_or_default().into_iter().filter_map(member).collect(),
         suspended: group
             .suspended_processes
@@ -75,6 +76,11 @@ fn group(group: AutoScalingGroup) -> Option<Group> {
             .collect(),
         tags: tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect::<Tags>(),
     })
+}
+
+fn types(policy: MixedInstancesPolicy) -> Vec<Arc<str>> {
+    let overrides = policy.launch_template.and_then(|template| template.overrides).unwrap_or_default();
+    overrides.into_iter().filter_map(|one| one.instance_type.map(Arc::from)).collect()
 }
 
 fn member(instance: aws_sdk_autoscaling::types::Instance) -> Option<Member> {

@@ -52,6 +52,7 @@ fn group(lifecycles: &[(&str, &str)], desired: u32) -> Group {
         desired,
         subnets: Vec::new(),
         members: lifecycles.iter().map(member).collect(),
+        types: Vec::new(),
         suspended: Vec::new(),
         tags: Default::default(),
     }

@@ -13,6 +13,8 @@ use super::{Likeness, Pool, add, of_pool};
 use crate::inventory::{Group, InstanceId, Member};
 use crate::ledger::{InFlight, Known};
 
+/// The tag by which Cluster Autoscaler is told a label that a node of a group without one will have, here of its type.
+const TYPE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/label/node.kubernetes.io/instance-type";
 /// A label that names the node's zone, which is known before the node is.
 pub(crate) const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
@@ -53,13 +55,13 @@ pub(crate) fn counts(lifecycle: &str) -> bool {
     !["Terminat", "Detach", "Warmed", "Standby"].iter().any(|gone| lifecycle.starts_with(gone))
 }
 
-/// One instance's with nothing on it: that of the largest type that the group's members have, one address where none is known.
+/// One instance's with nothing on it: that of the largest of the group's types, one address where none is known.
 pub(crate) fn footprint(known: &Known<'_>, group: &Group, subnet: &SubnetId) -> Vec<InFlight> {
     of_node_to_come(known, group, subnet, 0)
 }
 
 /// What a node of the group in `subnet` takes once `pods` pods run on it and its pool has come to rest: that of the type that takes most
-/// among those of the group's members, one address where none is known.
+/// among those of the group, one address where none is known.
 pub(crate) fn of_node_to_come(known: &Known<'_>, group: &Group, subnet: &SubnetId, pods: u32) -> Vec<InFlight> {
     let new_eni = known.new_eni_subnets(Some(subnet), eni_config_of(known, Some(group), Some(subnet)));
     let excluded = known.settings().subnet_discovery && known.is_excluded(subnet);
@@ -71,10 +73,21 @@ pub(crate) fn of_node_to_come(known: &Known<'_>, group: &Group, subnet: &SubnetI
     coming
 }
 
-/// What new nodes of the group can hold, one for each known type that its members have.
+/// What new nodes of the group can hold, one for each of its types that is known.
 pub(crate) fn budgets(known: &Known<'_>, group: &Group, subnet: &SubnetId) -> impl Iterator<Item = Ipv4Budget> {
-    let types: BTreeSet<&Arc<str>> = group.members.iter().map(|member| &member.instance_type).collect();
-    types.into_iter().filter_map(move |name| of_type(known, name, &known.limits(name)?, subnet))
+    types(group).into_iter().filter_map(move |name| of_type(known, &name, &known.limits(&name)?, subnet))
+}
+
+/// The instance types of the group's members; where it has none, those that its policy names, or its tag for Cluster Autoscaler.
+pub(super) fn types(group: &Group) -> BTreeSet<Arc<str>> {
+    let of_members: BTreeSet<Arc<str>> = group.members.iter().map(|one| Arc::clone(&one.instance_type)).collect();
+    if !of_members.is_empty() {
+        return of_members;
+    }
+    match &group.types[..] {
+        [] => group.tags.get(TYPE_TAG).map(|name| Arc::from(name.as_str())).into_iter().collect(),
+        named => named.iter().cloned().collect(),
+    }
 }
 
 fn of_type(known: &Known<'_>, name: &Arc<str>, limits: &InstanceLimits, subnet: &SubnetId) -> Option<Ipv4Budget> {

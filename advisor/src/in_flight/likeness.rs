@@ -6,6 +6,7 @@ use headroom_cluster::drain::MARK;
 use headroom_cluster::{Looks, Node, Taint};
 
 use super::ZONE_LABEL;
+use super::groups::types;
 use crate::inventory::Group;
 use crate::ledger::Known;
 
@@ -46,7 +47,7 @@ impl Likeness {
         let members = group.members.iter().filter_map(|member| known.members().get(known.place(&member.instance)?));
         let nodes = members.filter_map(|member| member.node).map(|info| &info.node);
         let ready: Vec<&Node> = nodes.filter(|node| node.ready).collect();
-        if ready.is_empty() { Likeness::of_tags(group) } else { Likeness::of_nodes(&ready) }
+        if ready.is_empty() { Likeness::of_tags(known, group) } else { Likeness::of_nodes(&ready) }
     }
 
     fn of_nodes(nodes: &[&Node]) -> Likeness {
@@ -64,7 +65,12 @@ impl Likeness {
         Likeness { labels: keys.into_iter().map(|key| (key.clone(), values(key))).collect(), annotations, taints }
     }
 
-    fn of_tags(group: &Group) -> Likeness {
+    fn of_tags(known: &Known<'_>, group: &Group) -> Likeness {
+        let types = types(group);
+        let shapes = types.iter().filter_map(|name| known.inventory().offers.get(name)?.shape);
+        let archs: BTreeSet<_> = shapes.map(|shape| Some(shape.architecture.label().to_owned())).collect();
+        let types: BTreeSet<_> = types.into_iter().map(|name| Some(name.to_string())).collect();
+        let by_type = [("node.kubernetes.io/instance-type", types), ("kubernetes.io/arch", archs)];
         let mut labels = BTreeMap::from([("kubernetes.io/os".to_owned(), "linux".to_owned())]);
         if let Some(name) = group.tags.get(EKS_GROUP.0) {
             labels.insert(EKS_GROUP.1.to_owned(), name.clone());
@@ -78,8 +84,13 @@ impl Likeness {
                 taints.push(Taint { key: key.to_owned(), value: value.to_owned(), effect: effect.to_owned() });
             }
         }
-        let labels = labels.into_iter().map(|(key, value)| (key, BTreeSet::from([Some(value)])));
-        Likeness { labels: labels.collect(), annotations: BTreeMap::new(), taints }
+        let by_type = by_type.into_iter().filter(|(_, values)| !values.is_empty());
+        let mut labels: BTreeMap<_, _> =
+            labels.into_iter().map(|(key, value)| (key, BTreeSet::from([Some(value)]))).collect();
+        for (key, values) in by_type {
+            labels.entry(key.to_owned()).or_insert(values);
+        }
+        Likeness { labels, annotations: BTreeMap::new(), taints }
     }
 
     /// A node in zone `az`.

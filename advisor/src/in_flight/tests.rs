@@ -157,6 +157,7 @@ fn group(desired: u32, members: &[(&str, &str)]) -> Group {
         desired,
         subnets: vec!["a".into(), "b".into()],
         members: members.iter().map(member).collect(),
+        types: Vec::new(),
         suspended: Vec::new(),
         tags: BTreeMap::new(),
     }

@@ -1,6 +1,7 @@
 mod costs;
 mod filters;
 mod groups;
+mod zero;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -66,6 +67,7 @@ impl World {
             desired: 2,
             subnets: vec!["a".into(), "b".into()],
             members: ["i-1", "i-2"].into_iter().map(member).collect(),
+            types: Vec::new(),
             suspended: Vec::new(),
             tags: BTreeMap::from([("headroom.dev/scale".to_owned(), "true".to_owned())]),
         };

@@ -73,6 +73,7 @@ fn sample() -> Sample {
         desired: 1,
         subnets: subnets.iter().map(|id| (*id).into()).collect(),
         members: Vec::new(),
+        types: Vec::new(),
         suspended: Vec::new(),
         tags: BTreeMap::new(),
     };

@@ -29,6 +29,7 @@ fn fixture() -> Fixture {
         desired: 4,
         subnets: vec!["a".into(), "elsewhere".into()],
         members,
+        types: Vec::new(),
         suspended: Vec::new(),
         tags: Default::default(),
     };
