@@ -42,7 +42,7 @@ pub use facts::{Ahead, Facts, Reach};
 pub use fit::Room;
 pub use gate::{drain_budget, go_on as may_go_on};
 pub use inspect::{Findings, Inspected, inspect, may_leave};
-pub use journal::{Deed, Entry, Journal};
+pub use journal::{Deed, Entry, Journal, Launch};
 pub use refusal::{Because, Refusal};
 pub use scale_in::Unneeded;
 pub use shortage::Shortage;

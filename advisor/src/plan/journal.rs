@@ -43,10 +43,33 @@ pub enum Deed {
     Evict,
 }
 
-/// Entries, oldest first.
+/// Nodes that were asked for, or are about to be, of which nobody has said yet whether they came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// When, milliseconds since the epoch.
+    pub at_ms: u64,
+    /// The group.
+    pub group: String,
+    /// Its desired capacity before.
+    pub from: u32,
+    /// Its desired capacity with them.
+    pub to: u32,
+}
+
+impl Launch {
+    /// When they were asked for.
+    #[must_use]
+    pub const fn at(&self) -> Time {
+        Time::from_millis(self.at_ms)
+    }
+}
+
+/// Entries, oldest first, and the launches that are followed: whoever leads next goes on with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
     entries: Vec<Entry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    launches: Vec<Launch>,
 }
 
 impl Journal {
@@ -59,6 +82,25 @@ impl Journal {
         let over = (self.entries.len() + 1).saturating_sub(MOST);
         self.entries.drain(..over);
         self.entries.push(Entry { at_ms: now.as_millis(), deed, group: group.to_owned(), count });
+    }
+
+    /// Adds nodes that are about to be asked for, for the budget and as a launch to follow.
+    pub fn launch(&mut self, launch: Launch) {
+        let (nodes, now) = (launch.to.saturating_sub(launch.from), launch.at());
+        self.add(Deed::ScaleOut, &launch.group, nodes, now);
+        self.launches.retain(|one| now.since(one.at()) < KEPT.1);
+        self.launches.push(launch);
+    }
+
+    /// What became of the launch is known, or it was none.
+    pub fn settle(&mut self, launch: &Launch) {
+        self.launches.retain(|one| one != launch);
+    }
+
+    /// Launches of which nobody has said what became of them.
+    #[must_use]
+    pub fn launches(&self) -> &[Launch] {
+        &self.launches
     }
 
     /// Nodes or pods within the last `span`.
@@ -135,6 +177,22 @@ mod tests {
         }
         assert_eq!(journal.count(Deed::Evict, hour, at(87_400)), 60, "no longer than a minute");
         assert_eq!(journal.last(Deed::ScaleIn, None), Some(at(86_400)), "whatever else there was");
+    }
+
+    #[test]
+    fn a_launch_is_there_until_somebody_says_what_became_of_it() {
+        let old = r#"{"entries":[{"at_ms":1,"deed":"scale_out","group":"a","count":2}]}"#;
+        let mut journal: Journal = serde_json::from_str(old).unwrap();
+        assert_eq!(journal.launches(), [], "an earlier version wrote none");
+        let launch = |group: &str, to| Launch { at_ms: at(0).as_millis(), group: group.to_owned(), from: 2, to };
+        journal.launch(launch("a", 4));
+        journal.launch(launch("b", 3));
+        assert_eq!(journal.count(Deed::ScaleOut, Duration::from_secs(3600), at(1)), 3);
+        let mut journal: Journal = serde_json::from_str(&serde_json::to_string(&journal).unwrap()).unwrap();
+        journal.settle(&launch("a", 4));
+        assert_eq!(journal.launches(), [launch("b", 3)]);
+        journal.launch(Launch { at_ms: at(86_400).as_millis(), ..launch("c", 3) });
+        assert_eq!(journal.launches().len(), 1, "not for ever");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use headroom_capacity::time::Time;
 use headroom_cluster::{Client, Note};
 use tokio::sync::Mutex;
 
-use crate::plan::{Deed, Journal};
+use crate::plan::{Deed, Journal, Launch};
 
 /// The key in the ConfigMap.
 const KEY: &str = "journal.json";
@@ -59,24 +59,48 @@ impl Keeper {
 
     /// Notes what is about to be done. It must not be done where this fails: the next leader would not know of it.
     pub(super) async fn intend(&self, deed: Deed, group: &str, count: u32, now: Time) -> anyhow::Result<()> {
-        let loaded = self.loaded.lock().await;
-        // What is not known must not be written over.
-        anyhow::ensure!(*loaded, "the journal has not been read yet");
-        let mut journal = Journal::clone(&self.current.load());
-        journal.add(deed, group, count, now);
-        let text = serde_json::to_string(&journal)?;
-        tokio::time::timeout(WITHIN, self.note.write(&self.client, &text)).await??;
-        self.current.store(Arc::new(journal));
-        Ok(())
+        self.write(|journal| journal.add(deed, group, count, now)).await
+    }
+
+    /// Likewise, of nodes that are about to be asked for.
+    pub(super) async fn intend_launch(&self, launch: &Launch) -> anyhow::Result<()> {
+        self.write(|journal| journal.launch(launch.clone())).await
     }
 
     /// Notes what has happened, in memory at least.
     pub(super) async fn record(&self, deed: Deed, group: &str, count: u32, now: Time) {
-        if let Err(error) = self.intend(deed, group, count, now).await {
+        self.keep(|journal| journal.add(deed, group, count, now)).await;
+    }
+
+    /// Notes that a launch need not be followed any more, in memory at least; and that it failed, if it did.
+    pub(super) async fn settle(&self, launch: &Launch, failed_at: Option<Time>) {
+        self.keep(|journal| {
+            journal.settle(launch);
+            if let Some(now) = failed_at {
+                journal.add(Deed::LaunchFailed, &launch.group, launch.to.saturating_sub(launch.from), now);
+            }
+        })
+        .await;
+    }
+
+    async fn keep(&self, change: impl Fn(&mut Journal)) {
+        if let Err(error) = self.write(&change).await {
             tracing::warn!(error = format!("{error:#}"), "the journal could not be written");
             let mut journal = Journal::clone(&self.current.load());
-            journal.add(deed, group, count, now);
+            change(&mut journal);
             self.current.store(Arc::new(journal));
         }
+    }
+
+    async fn write(&self, change: impl Fn(&mut Journal)) -> anyhow::Result<()> {
+        let loaded = self.loaded.lock().await;
+        // What is not known must not be written over.
+        anyhow::ensure!(*loaded, "the journal has not been read yet");
+        let mut journal = Journal::clone(&self.current.load());
+        change(&mut journal);
+        let text = serde_json::to_string(&journal)?;
+        tokio::time::timeout(WITHIN, self.note.write(&self.client, &text)).await??;
+        self.current.store(Arc::new(journal));
+        Ok(())
     }
 }

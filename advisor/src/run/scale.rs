@@ -141,6 +141,8 @@ struct Planner {
     journal_of: Option<u32>,
     tried_journal_of: Option<u32>,
     reading_journal: bool,
+    /// The term in which launches of the last leader were taken up.
+    resumed_in: Option<u32>,
     draining: Option<Arc<str>>,
     growing: bool,
     evicting: bool,
@@ -364,6 +366,9 @@ impl Planner {
         }
         if plan.mode != Mode::Act || self.journal_of != Some(term) {
             return;
+        }
+        if self.resumed_in.replace(term) != Some(term) {
+            grow::resume(means);
         }
         if !plan.scale_out.is_empty() && !std::mem::replace(&mut self.growing, true) {
             grow::begin(means, tell, plan);
