@@ -52,7 +52,10 @@ impl Likeness {
 
     fn of_nodes(nodes: &[&Node]) -> Likeness {
         let keys: BTreeSet<&String> = nodes.iter().flat_map(|node| node.labels.keys()).collect();
-        let values = |key: &String| nodes.iter().map(|node| node.labels.get(key).cloned()).collect();
+        let values = |key: &String| {
+            let values: BTreeSet<Option<&String>> = nodes.iter().map(|node| node.labels.get(key)).collect();
+            values.into_iter().map(Option::<&String>::cloned).collect()
+        };
         let lasting = nodes.iter().flat_map(|node| &node.taints).filter(|taint| lasts(taint));
         let mut taints: Vec<Taint> = Vec::new();
         for taint in lasting {

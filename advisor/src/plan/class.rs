@@ -130,20 +130,21 @@ fn take<'n>(want: u32, from: impl Iterator<Item = &'n mut u32>) -> u32 {
     })
 }
 
-/// Where a node of the group would serve most pods, and how many; the whole group where that serves as many as a part of it.
-pub(super) fn wanted<'a>(classes: &[Class<'a>], group: &Arc<str>) -> Option<(Zones<'a>, u32)> {
+/// Where nodes of the group would serve pods, and how many, most first; the whole group before a part of it that serves no more.
+pub(super) fn wanted<'a>(classes: &[Class<'a>], group: &Arc<str>) -> Vec<(Zones<'a>, u32)> {
     let of_group =
         || classes.iter().filter(|class| class.need > 0).filter_map(|class| Some((class, class.groups.get(group)?)));
     let served =
-        |by: &Zones<'_>| of_group().filter(|(_, zones)| zones.covers(by)).map(|(class, _)| class.need).sum::<u32>();
-    let mut best: Option<(Zones<'a>, u32)> = None;
+        |by: &Zones<'_>| -> u32 { of_group().filter(|(_, zones)| zones.covers(by)).map(|(class, _)| class.need).sum() };
+    let mut wanted: Vec<(Zones<'a>, u32)> = Vec::new();
     for by in std::iter::once(&Zones::All).chain(of_group().map(|(_, zones)| zones)) {
         let pods = served(by);
-        if pods > best.as_ref().map_or(0, |(_, most)| *most) {
-            best = Some((by.clone(), pods));
+        if pods > 0 && !wanted.iter().any(|(known, _)| known == by) {
+            wanted.push((by.clone(), pods));
         }
     }
-    best
+    wanted.sort_by_key(|(_, pods)| std::cmp::Reverse(*pods));
+    wanted
 }
 
 /// Takes off what nodes of `group` in `by` serve.

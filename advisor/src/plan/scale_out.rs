@@ -32,7 +32,7 @@ pub(super) fn add<'a>(facts: &Facts<'a>, costs: &NodeCosts<'_>, mut classes: Vec
     // Which group the nodes that come are of does not matter here: the next plan will know them.
     let expected = |name: &Arc<str>| facts.expected_short(name).saturating_sub(coming);
     let asked: Vec<_> =
-        facts.managed().filter(|(name, _)| expected(name) > 0 || class::wanted(&classes, name).is_some()).collect();
+        facts.managed().filter(|(name, _)| expected(name) > 0 || !class::wanted(&classes, name).is_empty()).collect();
     if asked.is_empty() {
         return;
     }
@@ -58,14 +58,16 @@ pub(super) fn add<'a>(facts: &Facts<'a>, costs: &NodeCosts<'_>, mut classes: Vec
     // Most room first: what is left afterwards lasts longest.
     open.sort_by_key(|one| (Reverse(rooms.of_group(one.group)), Arc::clone(one.name)));
     for one in &open {
-        let Some((zones, pods)) = class::wanted(&classes, one.name).filter(|_| nodes_left > 0) else { continue };
-        match one.grow(facts, &mut rooms, &zones, pods, nodes_left) {
-            Ok(step) => {
-                class::serve(&mut classes, one.name, &zones, step.pods);
+        if nodes_left == 0 {
+            break;
+        }
+        match one.grow_for(facts, &mut rooms, &mut classes, nodes_left) {
+            Some(Ok(step)) => {
                 nodes_left -= step.to - step.from;
                 plan.scale_out.push(step);
             }
-            Err(because) => plan.refuse(What::ScaleOut, one.name, because),
+            Some(Err(because)) => plan.refuse(What::ScaleOut, one.name, because),
+            None => {}
         }
     }
     for one in &open {
@@ -151,6 +153,28 @@ struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
+    /// The step for the pods that wait, taken off their classes: where it serves most of them, or else where it serves any. `None` where
+    /// none could be here.
+    fn grow_for(
+        &self,
+        facts: &Facts<'_>,
+        rooms: &mut Rooms<'_>,
+        classes: &mut [Class<'_>],
+        most: u32,
+    ) -> Option<Result<ScaleOut, Because>> {
+        let mut first = None;
+        for (zones, pods) in class::wanted(classes, self.name) {
+            match self.grow(facts, rooms, &zones, pods, most) {
+                Ok(step) => {
+                    class::serve(classes, self.name, &zones, step.pods);
+                    return Some(Ok(step));
+                }
+                Err(because) => first = first.or(Some(Err(because))),
+            }
+        }
+        first
+    }
+
     /// The step for `need` pods that may be in `zones`, taken out of the rooms. Where that is everywhere and every subnet of the group can
     /// feed its part of the nodes, Auto Scaling may spread them; else all go to the subnet that can feed most.
     fn grow(

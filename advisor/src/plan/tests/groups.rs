@@ -137,6 +137,15 @@ fn a_pod_that_is_bound_to_a_zone_gets_a_node_there() {
     assert_eq!(steps(&world.plan()), [("workers", 1, 27, Some("c"))]);
     world.waits("more", 60, json!({}));
     assert_eq!(steps(&world.plan())[0].3, Some("c"), "most pods are served where all may be");
+    // Where there is nothing left, those that may be elsewhere do not wait for it.
+    let taken: Vec<String> = (130..250).chain(4..90).map(|last| format!("10.0.2.{last}")).collect();
+    let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+    let foreign = world.fixture.eni("other", 0, "c", &taken);
+    (foreign.attachment, foreign.tags) = (None, Default::default());
+    world.group().suspended.push("AZRebalance".to_owned());
+    let plan = world.plan();
+    assert_eq!(steps(&plan)[0].3, Some("a"), "{plan}");
+    world.fixture.inventory.enis.pop();
     world.fixture.cluster.pods.retain(|_, pod| !pod.name.starts_with("default/there"));
     assert_eq!(steps(&world.plan())[0].3, None);
 }
