@@ -31,6 +31,13 @@ use process::Process;
 /// the rest is for machines that do other work at the same time.
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(90);
 
+/// Notes who asked for what, and not what was sent or answered.
+const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata, userGroups: [system:serviceaccounts]}]
+";
+
 /// Why it did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -127,6 +134,10 @@ impl Files {
         self.dir.path().join("logs")
     }
 
+    fn audit_log(&self) -> PathBuf {
+        self.logs().join("audit.log")
+    }
+
     fn keep_logs(&mut self) {
         self.dir.disable_cleanup(true);
         let _unremoved = std::fs::remove_dir_all(self.dir.path().join("data"));
@@ -152,9 +163,21 @@ impl ControlPlane {
     /// # Errors
     /// When a binary is missing, or a component ends or is not ready in time; its log is kept then.
     pub async fn start() -> Result<ControlPlane, StartError> {
+        Self::start_with(false).await
+    }
+
+    /// The same, and kube-apiserver notes what service accounts ask of it, see [`ControlPlane::audit_log`].
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start`].
+    pub async fn start_audited() -> Result<ControlPlane, StartError> {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(audited: bool) -> Result<ControlPlane, StartError> {
         let binaries = Binaries::find()?;
         let mut files = Files::new()?;
-        let started = Self::start_in(&binaries, &files).await;
+        let started = Self::start_in(&binaries, &files, audited).await;
         match started {
             Ok((credentials, client, apiserver, etcd)) => {
                 Ok(ControlPlane { client, binaries, credentials, scheduler: None, apiserver, etcd, files })
@@ -169,6 +192,7 @@ impl ControlPlane {
     async fn start_in(
         binaries: &Binaries,
         files: &Files,
+        audited: bool,
     ) -> Result<(Credentials, Client, Process, Process), StartError> {
         let (dir, logs) = (files.dir.path(), files.logs());
         let socket = dir.join("data/etcd.sock");
@@ -176,7 +200,13 @@ impl ControlPlane {
         let port = free_port()?;
         let credentials = Credentials::write(dir, &format!("https://127.0.0.1:{port}"))?;
         let client = client(&credentials.kubeconfig, None).await?;
-        let args = apiserver_args(&credentials, &socket, port);
+        let mut args = apiserver_args(&credentials, &socket, port);
+        if audited {
+            let policy = dir.join("audit-policy.yaml");
+            std::fs::write(&policy, AUDIT_POLICY).map_err(prepare("the audit policy"))?;
+            args.push(flag("audit-policy-file", policy.display()));
+            args.push(flag("audit-log-path", files.audit_log().display()));
+        }
         etcd.wait(READY_WITHIN, async || {
             tokio::net::UnixStream::connect(&socket).await.map(drop).map_err(|error| error.to_string())
         })
@@ -198,6 +228,12 @@ impl ControlPlane {
         self.files.logs()
     }
 
+    /// One line of JSON, an `audit.k8s.io/v1` Event, for each call of a service account; with [`ControlPlane::start_audited`].
+    #[must_use]
+    pub fn audit_log(&self) -> PathBuf {
+        self.files.audit_log()
+    }
+
     /// Starts kube-scheduler, in place of one that runs, and returns when its informers have synced. `config` is a
     /// KubeSchedulerConfiguration in YAML without `clientConnection` and `leaderElection`, which are added here: no election, and
     /// a client that binds 1,000 pods/s instead of 50.
@@ -207,8 +243,24 @@ impl ControlPlane {
     /// # Errors
     /// When it does not accept the configuration or is not ready in time; its log is kept then.
     pub async fn start_scheduler(&mut self, config: &str) -> Result<(), StartError> {
+        let path = self.files.dir.path().join("scheduler.yaml");
+        let kubeconfig = self.credentials.scheduler_kubeconfig.display();
+        let whole = format!(
+            "{}\nclientConnection:\n  kubeconfig: {kubeconfig}\n  qps: 1000\n  burst: 2000\nleaderElection:\n  leaderElect: false\n",
+            config.trim_end()
+        );
+        std::fs::write(&path, whole).map_err(prepare("the scheduler's configuration"))?;
+        self.start_scheduler_with(scheduler_args(&path)).await
+    }
+
+    /// The same with these arguments, the configuration's file and who it authenticates as among them; where it listens and with
+    /// which certificate is added here.
+    ///
+    /// # Errors
+    /// As [`ControlPlane::start_scheduler`].
+    pub async fn start_scheduler_with(&mut self, args: Vec<String>) -> Result<(), StartError> {
         self.scheduler = None;
-        let started = self.scheduler_ready(config).await;
+        let started = self.scheduler_ready(args).await;
         match started {
             Ok(scheduler) => {
                 self.scheduler = Some(scheduler);
@@ -238,17 +290,17 @@ impl ControlPlane {
         &self.binaries
     }
 
-    async fn scheduler_ready(&self, config: &str) -> Result<Process, StartError> {
-        let path = self.files.dir.path().join("scheduler.yaml");
-        let kubeconfig = self.credentials.scheduler_kubeconfig.display();
-        let whole = format!(
-            "{}\nclientConnection:\n  kubeconfig: {kubeconfig}\n  qps: 1000\n  burst: 2000\nleaderElection:\n  leaderElect: false\n",
-            config.trim_end()
-        );
-        std::fs::write(&path, whole).map_err(prepare("the scheduler's configuration"))?;
+    async fn scheduler_ready(&self, mut args: Vec<String>) -> Result<Process, StartError> {
         let port = free_port()?;
         let client = client(&self.credentials.kubeconfig, Some(port)).await?;
-        let args = scheduler_args(&self.credentials, &path, port);
+        let Credentials { cert, key, .. } = &self.credentials;
+        // Of a flag that is given twice the last counts.
+        args.extend([
+            flag("bind-address", "127.0.0.1"),
+            flag("secure-port", port),
+            flag("tls-cert-file", cert.display()),
+            flag("tls-private-key-file", key.display()),
+        ]);
         let mut scheduler = Process::spawn("kube-scheduler", &self.binaries.kube_scheduler, &args, &self.files.logs())?;
         scheduler.wait(READY_WITHIN, async || get(&client, "/readyz").await).await?;
         Ok(scheduler)
@@ -317,14 +369,9 @@ fn apiserver_args(credentials: &Credentials, socket: &Path, port: u16) -> Vec<St
     ]
 }
 
-fn scheduler_args(credentials: &Credentials, config: &Path, port: u16) -> Vec<String> {
-    let Credentials { cert, key, .. } = credentials;
+fn scheduler_args(config: &Path) -> Vec<String> {
     vec![
         flag("config", config.display()),
-        flag("bind-address", "127.0.0.1"),
-        flag("secure-port", port),
-        flag("tls-cert-file", cert.display()),
-        flag("tls-private-key-file", key.display()),
         flag("authorization-always-allow-paths", "/healthz,/livez,/readyz,/metrics"),
         flag("authentication-skip-lookup", "true"),
     ]

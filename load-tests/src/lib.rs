@@ -11,6 +11,7 @@ pub mod demo;
 pub mod eventually;
 pub mod kubelets;
 pub mod pods;
+pub mod replicas;
 pub mod scaling;
 pub mod scheduler;
 pub mod seen;

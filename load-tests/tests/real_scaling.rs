@@ -11,10 +11,7 @@ use headroom_advisor::config::{Config, Mode, Observe, Reachability, ScaleIn, Sca
 use headroom_lab::scenario::Scenario;
 use headroom_load_tests::cluster::Cluster;
 use headroom_load_tests::eventually::eventually;
-use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::Client;
-use kube::api::{Api, DeleteParams, ListParams, PostParams};
-use serde_json::json;
+use headroom_load_tests::replicas::{counts, replicate};
 
 /// Two m5.large have addresses for 54 pods.
 const NODES: &str = "vpc: { cidr: 10.0.0.0/16 }
@@ -25,33 +22,6 @@ nodeGroups: [{ name: workers, instanceType: m5.large, min: 2, max: 5, desired: 2
 ";
 /// Far more than it takes, and reached only when the test fails.
 const WITHIN: Duration = Duration::from_secs(240);
-
-/// The control plane of the tests has no controller manager: keeps as many pods as `wanted` says.
-async fn replicate(client: Client, wanted: Arc<AtomicUsize>) {
-    let pods = Api::<Pod>::namespaced(client, "default");
-    let mut made = 0;
-    loop {
-        let there = pods.list(&ListParams::default()).await.unwrap().items;
-        let standing: Vec<&Pod> = there.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
-        let wanted = wanted.load(Ordering::Relaxed);
-        for _ in standing.len()..wanted {
-            pods.create(&PostParams::default(), &pod(made)).await.unwrap();
-            made += 1;
-        }
-        for pod in standing.iter().skip(wanted) {
-            // Somebody may have evicted it meanwhile.
-            pods.delete(pod.metadata.name.as_deref().unwrap(), &DeleteParams::default()).await.ok();
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-}
-
-fn pod(n: usize) -> Pod {
-    let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "web", "controller": true});
-    let spec = json!({"containers": [{"name": "web", "image": "web"}], "terminationGracePeriodSeconds": 5});
-    let metadata = json!({"name": format!("web-{n:04}"), "ownerReferences": [owner]});
-    serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()
-}
 
 fn config(cluster_name: String) -> Config {
     let scale_in = ScaleIn {
@@ -79,15 +49,6 @@ fn config(cluster_name: String) -> Config {
     }
 }
 
-/// Pods with an address, pods in all, nodes, nodes that are cordoned.
-async fn counts(client: &Client) -> [usize; 4] {
-    let pods = Api::<Pod>::namespaced(client.clone(), "default").list(&ListParams::default()).await.unwrap().items;
-    let with_ip = pods.iter().filter(|pod| pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some())).count();
-    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await.unwrap().items;
-    let held = nodes.iter().filter(|node| node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true)));
-    [with_ip, pods.len(), nodes.len(), held.count()]
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_grows_for_a_hundred_pods_and_shrinks_back_without_losing_one() {
     if headroom_load_tests::control_plane::skip() {
@@ -98,13 +59,13 @@ async fn a_cluster_grows_for_a_hundred_pods_and_shrinks_back_without_losing_one(
     let started = Cluster::start_observed(scenario, Default::default(), advisor).await;
     let cluster = started.unwrap_or_else(|error| panic!("{error:#}"));
     let wanted = Arc::new(AtomicUsize::new(10));
-    let controller = tokio::spawn(replicate(cluster.client.clone(), Arc::clone(&wanted)));
+    let controller = tokio::spawn(replicate(cluster.client.clone(), "default-scheduler", Arc::clone(&wanted)));
     let settled = async |what: &str, pods: usize, nodes: std::ops::RangeInclusive<usize>| {
         wanted.store(pods, Ordering::Relaxed);
         eventually(what, WITHIN, async || {
             let lost = cluster.kubelets.report().totals.lost;
             assert_eq!(lost, 0, "pods ended with their node");
-            let [with_ip, all, there, held] = counts(&cluster.client).await;
+            let [with_ip, all, there, held] = counts(&cluster.client).await.unwrap();
             let done = with_ip == pods && all == pods && nodes.contains(&there) && held == 0;
             if done {
                 Ok(())
