@@ -1,7 +1,7 @@
 //! What each call takes in IAM, and the policies that grant it: `headroom-advisor iam` prints them, `deploy/iam` has them.
 //!
 //! Which actions know resources and condition keys: Service Authorization Reference, "Actions, resources, and condition keys" for
-//! Amazon EC2, Amazon EC2 Auto Scaling and Amazon CloudWatch.
+//! Amazon EC2, Amazon EC2 Auto Scaling, Amazon CloudWatch, Amazon EKS and AWS IAM.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ labels! {
         Leaks = "leaks",
         /// `scaling.mode: act`.
         Act = "act",
-        /// `headroom-advisor doctor`.
+        /// `headroom-advisor doctor join`, beside `observe`.
         Doctor = "doctor",
     }
 }
@@ -73,7 +73,13 @@ const fn permission(operation: Operation) -> Permission {
         | Operation::DescribeInstanceTypes
         | Operation::DescribeVpcs
         | Operation::DescribeVpcEndpoints => read("ec2", &[Observe]),
-        Operation::DescribeSecurityGroups => read("ec2", &[Doctor]),
+        Operation::DescribeSecurityGroups
+        | Operation::DescribeInstanceAttribute
+        | Operation::DescribeImages
+        | Operation::DescribeVpcAttribute
+        | Operation::DescribeRouteTables => read("ec2", &[Doctor]),
+        Operation::DescribeCluster | Operation::DescribeAccessEntry => read("eks", &[Doctor]),
+        Operation::GetInstanceProfile => read("iam", &[Doctor]),
         Operation::DeleteNetworkInterface => Permission { scope: Scope::ClusterEnis, ..read("ec2", &[Leaks]) },
         Operation::DescribeAutoScalingGroups => read("autoscaling", &[Observe]),
         Operation::DescribeScalingActivities => read("autoscaling", &[Act]),

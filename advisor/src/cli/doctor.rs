@@ -1,13 +1,17 @@
 //! `headroom-advisor doctor`: what is wrong, and what to do about it.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use headroom_cluster::Client;
 use headroom_doctor::bundle::{Bundle, BundleError};
+use headroom_doctor::join::{self, Facts};
+use headroom_doctor::log::{self, LogReport};
 use headroom_doctor::{Report, node, pod};
 use headroom_shell::config::{ConfigError, ConfigFile as _};
 use headroom_shell::process::{EXIT_CONFIG, write_at_once};
@@ -17,7 +21,7 @@ use super::ask::print;
 use super::{Cluster, runtime};
 use crate::aws::Connection;
 use crate::config::Config;
-use crate::doctor::{Scope, Sources, collect};
+use crate::doctor::{Scope, Sources, cluster_name, collect, joining};
 use crate::run::Clock;
 
 /// The doctor could not run at all.
@@ -39,6 +43,10 @@ enum Command {
     Pod(Pod),
     /// What a node can give, whether max-pods fits it, and what more pods would need.
     Node(Node),
+    /// Why an instance does not join its cluster.
+    Join(Join),
+    /// What the log of ipamd, the CNI plugin, kubelet, containerd, cloud-init, nodeadm or Cluster Autoscaler shows.
+    Log(Log),
     /// Collects what these need into a file, for somebody without access to the cluster.
     Collect(Collect),
 }
@@ -58,6 +66,9 @@ struct Live {
     /// YAML file of the advisor: its cluster_name and aws count. Without one every key has its default.
     #[arg(long, value_name = "FILE", env = "HEADROOM_ADVISOR_CONFIG")]
     config: Option<PathBuf>,
+    /// The EKS cluster's name; without one that of the configuration, or of aws-node's CLUSTER_NAME.
+    #[arg(long, value_name = "NAME")]
+    cluster_name: Option<String>,
     #[command(flatten)]
     cluster: Cluster,
 }
@@ -103,10 +114,32 @@ struct Node {
 }
 
 #[derive(Debug, Args)]
+struct Join {
+    /// The EC2 instance: i-0123456789abcdef0.
+    instance: String,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+#[derive(Debug, Args)]
+struct Log {
+    /// The log, or - for standard input.
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+#[derive(Debug, Args)]
 struct Collect {
     /// Where it is written, or - for standard output.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    /// An EC2 instance that does not join: what that depends on is collected too.
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
     #[command(flatten)]
     live: Live,
 }
@@ -149,20 +182,50 @@ async fn look(command: Command) -> Result<u8> {
             let found = node::diagnose(&place.bundle(&Scope::Node(name.clone())).await?, &name, more);
             show(&found, shown.output, &found.report)
         }
-        Command::Collect(Collect { output, live }) => {
-            let bundle = live.collect(&Scope::Cluster).await?;
-            let text = bundle.to_json()?;
-            if output == Path::new("-") {
-                print(&text)?;
-            } else {
-                write_at_once(&output, text.as_bytes())
-                    .with_context(|| format!("failed to write --output '{}'", output.display()))?;
-            }
-            let unread = unread(&bundle);
-            unread.iter().for_each(|line| eprintln!("headroom-advisor: not in the bundle: {line}"));
-            Ok(if unread.is_empty() { 0 } else { 3 })
+        Command::Join(Join { instance, place, shown }) => {
+            let facts = place.joining(&instance).await?;
+            let report = join::diagnose(&facts);
+            show(&report, shown.output, &report)
         }
+        Command::Log(Log { file, shown }) => {
+            let found = read_log(&file)?;
+            match shown.output {
+                Output::Text => print(&format!("{}{}", found.report, found.overview))?,
+                Output::Json => print(&(serde_json::to_string_pretty(&found)? + "\n"))?,
+            }
+            Ok(found.report.exit_code())
+        }
+        Command::Collect(args) => write(args).await,
     }
+}
+
+fn read_log(file: &Path) -> Result<LogReport> {
+    let failed = || format!("failed to read the log '{}'", file.display());
+    if file == Path::new("-") {
+        return log::read("standard input", std::io::stdin().lock()).with_context(failed);
+    }
+    let input = File::open(file).with_context(failed)?;
+    log::read(&file.display().to_string(), BufReader::new(input)).with_context(failed)
+}
+
+async fn write(Collect { output, instance, live }: Collect) -> Result<u8> {
+    let sources = live.sources().await?;
+    let mut bundle = collect(&sources, &Scope::Cluster).await;
+    if let Some(instance) = &instance {
+        let name = bundle.cluster.clone();
+        let facts = joining(&sources.aws, Ok(&sources.client), &name, instance, sources.clock.now());
+        bundle.join = Some(facts.await);
+    }
+    let text = bundle.to_json()?;
+    if output == Path::new("-") {
+        print(&text)?;
+    } else {
+        write_at_once(&output, text.as_bytes())
+            .with_context(|| format!("failed to write --output '{}'", output.display()))?;
+    }
+    let unread = unread(&bundle);
+    unread.iter().for_each(|line| eprintln!("headroom-advisor: not in the bundle: {line}"));
+    Ok(if unread.is_empty() { 0 } else { 3 })
 }
 
 /// What of a bundle is missing.
@@ -189,8 +252,16 @@ impl Place {
     async fn bundle(self, scope: &Scope) -> Result<Bundle> {
         match &self.bundle {
             Some(path) => load(path),
-            None => self.live.collect(scope).await,
+            None => Ok(collect(&self.live.sources().await?, scope).await),
         }
+    }
+
+    async fn joining(self, instance: &str) -> Result<Facts> {
+        let Some(path) = &self.bundle else { return self.live.joining(instance).await };
+        let facts = load(path)?.join.filter(|facts| facts.instance == instance);
+        facts.with_context(|| {
+            format!("--bundle '{}' has nothing about {instance}: doctor collect --instance {instance}", path.display())
+        })
     }
 }
 
@@ -206,16 +277,43 @@ fn load(path: &Path) -> Result<Bundle> {
 }
 
 impl Live {
-    async fn collect(self, scope: &Scope) -> Result<Bundle> {
-        let config = match &self.config {
+    fn config(&self) -> Result<Config> {
+        let mut config = match &self.config {
             Some(path) => Config::load(Some(path))?,
             // The cluster's name can be found out.
             None => Config::default(),
         };
-        let Cluster { kubeconfig, context } = self.cluster;
+        if let Some(name) = &self.cluster_name {
+            config.cluster_name.clone_from(name);
+        }
+        Ok(config)
+    }
+
+    async fn client(&self) -> Result<Client> {
+        let Cluster { kubeconfig, context } = &self.cluster;
         let client = headroom_cluster::connect(kubeconfig.as_deref(), context.as_deref());
-        let client = client.await.context("failed to connect to Kubernetes")?;
+        client.await.context("failed to connect to Kubernetes")
+    }
+
+    async fn sources(self) -> Result<Sources> {
+        let (config, client) = (self.config()?, self.client().await?);
         let aws = Connection::open(&config.aws).await;
-        Ok(collect(&Sources { client, aws, config, clock: Clock::system() }, scope).await)
+        Ok(Sources { client, aws, config, clock: Clock::system() })
+    }
+
+    /// An instance that does not join may be looked at without Kubernetes.
+    async fn joining(self, instance: &str) -> Result<Facts> {
+        let config = self.config()?;
+        let client = self.client().await;
+        let mut name = config.cluster_name.clone();
+        if let (true, Ok(client)) = (name.is_empty(), &client) {
+            name = cluster_name(client).await.unwrap_or_default();
+        }
+        if name.is_empty() {
+            bail!("the cluster's name is not known: give --cluster-name, or --config with cluster_name");
+        }
+        let aws = Connection::open(&config.aws).await;
+        let client = client.as_ref().map_err(|error| format!("{error:#}"));
+        Ok(joining(&aws, client, &name, instance, Clock::system().now()).await)
     }
 }
