@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use headroom_advisor::aws::Operation;
+use headroom_advisor::config::{Config, Mode, Scaling};
 use headroom_capacity::time::Time;
 use headroom_lab::aws::{Datum, Fault, FaultKind};
 use headroom_load_tests::advisor::Advisor;
@@ -46,7 +47,8 @@ async fn observed(advisor: &Advisor, part: &str) -> Time {
 async fn running() -> (Rig, Advisor) {
     let rig = Rig::quiet().await;
     rig.nodes_ready(2).await;
-    let advisor = rig.advisor(config()).await;
+    let scaling = Scaling { mode: Mode::Advise, ..Scaling::default() };
+    let advisor = rig.advisor(Config { scaling, ..config() }).await;
     ready(advisor.admin_addr()).await;
     begins_to_lead(advisor.admin_addr()).await;
     // What the nodes were still taking is told, and read.
@@ -58,8 +60,11 @@ async fn running() -> (Rig, Advisor) {
 /// soon after.
 async fn outlives(kind: FaultKind, class: &str) {
     let (rig, advisor) = running().await;
+    until("all is published", async || {
+        if rig.points("SubnetFreeIPs").is_empty() { Err("nothing of AWS".to_owned()) } else { Ok(()) }
+    })
+    .await;
     let before = told(advisor.grpc_addr()).await;
-    assert!(!rig.points("SubnetFreeIPs").is_empty());
     let (from, end) = begin(&rig, kind);
     reaches(&rig, end - Duration::from_secs(20)).await;
 
@@ -82,12 +87,18 @@ async fn outlives(kind: FaultKind, class: &str) {
     let ages = told_within(&rig, "ObservationAge", silent, until_then);
     assert!(ages.iter().all(|age| value(age) > MAX_AGE.as_secs_f64()), "{kind:?}");
 
+    for figure in ["EndpointsDown", "ScaleInBlocked"] {
+        let figures = told_within(&rig, figure, silent, until_then);
+        assert!(figures.iter().any(|datum| value(datum) > 0.0), "{kind:?}: {figures:?}");
+    }
+
     until("it reads AWS again and publishes", async || {
         let last = rig.points("SubnetFreeIPs").last().map(|datum| datum.at);
-        if observed(&advisor, "enis").await >= end && last > Some(end) {
+        let troubled = ["EndpointsDown", "ScaleInBlocked"].map(|figure| rig.points(figure).last().map(value));
+        if observed(&advisor, "enis").await >= end && last > Some(end) && troubled == [Some(0.0); 2] {
             Ok(())
         } else {
-            Err(format!("{kind:?}: {last:?}"))
+            Err(format!("{kind:?}: {last:?}, {troubled:?}"))
         }
     })
     .await;
