@@ -42,8 +42,8 @@ fn the_same_in_every_wrapping() {
         UserData::read(&STANDARD.encode(STANDARD.encode(gzip(SCRIPT)))),
         read(&multipart),
         read(&nested),
-        read(&format!("#cloud-config\nruncmd:\n  - [ /etc/eks/bootstrap.sh, prod ]\n")),
-        read(&format!("#cloud-config\nruncmd:\n  - /etc/eks/bootstrap.sh prod\n")),
+        read("#cloud-config\nruncmd:\n  - [ /etc/eks/bootstrap.sh, prod ]\n"),
+        read("#cloud-config\nruncmd:\n  - /etc/eks/bootstrap.sh prod\n"),
     ] {
         let found = only(data);
         assert_eq!((found.kind, found.cluster), (Kind::BootstrapSh, Given::Is("prod".to_owned())));
