@@ -17,7 +17,9 @@ use crate::inventory::Tags;
 
 pub(super) use eni::{CLUSTER_TAG, CREATED_AT_TAG, NO_MANAGE_TAG, enis};
 pub(super) use instance::{InstanceRow, instances};
-pub(super) use joining::{default_routes, group_rules, images, machines, profile_role, user_data, vpc_attribute};
+pub(super) use joining::{
+    CLUSTER_TAGS, default_routes, group_rules, images, machines, profile_role, user_data, vpc_attribute,
+};
 pub use network::SecurityGroup;
 pub(super) use network::{endpoints, reservations, security_groups, subnets, vpc_cidrs};
 pub(super) use offer::offers;

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use headroom_capacity::time::Time;
-use headroom_doctor::join::{Image, Machine, Route, SecurityGroup, VpcDns};
+use headroom_doctor::join::{Image, Machine, Route, SecurityGroup, Subnet, VpcDns};
 
 use super::api::Api;
 use super::decode;
@@ -51,13 +51,15 @@ impl Api<'_> {
         self.listing(form, decode::group_rules).await
     }
 
-    /// A subnet's tags.
+    /// A subnet with its tags `kubernetes.io/cluster/*`.
     ///
     /// # Errors
     /// As above.
-    pub async fn subnet_tags(&self, id: &str) -> Result<crate::inventory::Tags, AwsError> {
+    pub async fn subnet_of_cluster(&self, id: &str) -> Result<Subnet, AwsError> {
         let form = Form::new(Operation::DescribeSubnets).filter("subnet-id", [id]);
-        Ok(self.listing(form, decode::subnets).await?.pop().map(|subnet| subnet.tags).unwrap_or_default())
+        let tags = self.listing(form, decode::subnets).await?.pop().map(|subnet| subnet.tags).unwrap_or_default();
+        let cluster_tags = tags.into_iter().filter(|(key, _)| key.starts_with(decode::CLUSTER_TAGS)).collect();
+        Ok(Subnet { id: id.to_owned(), cluster_tags })
     }
 
     /// Where a subnet sends what is for everybody else: by its own route table, or by the VPC's main one (VPC user guide, "Route table

@@ -11,9 +11,6 @@ use headroom_doctor::join::{
 
 use crate::aws::Api;
 
-/// The prefix of the tags that are kept.
-const CLUSTER_TAGS: &str = "kubernetes.io/cluster/";
-
 /// Reads everything that can be read; the rest says why not. `aws` and `kubernetes` are why there is no connection where there is
 /// none, `now` is the time by AWS's clock.
 ///
@@ -200,18 +197,14 @@ async fn network(
     groups.sort_unstable();
     groups.dedup();
     let region = api.region();
-    let (ips, groups, tags, default_route, vpc_dns, vpc_endpoints) = tokio::join!(
+    let (ips, groups, subnet, default_route, vpc_dns, vpc_endpoints) = tokio::join!(
         api.control_plane_ips(cluster, vpc),
         api.group_rules(&groups),
-        api.subnet_tags(subnet),
+        api.subnet_of_cluster(subnet),
         api.default_route(subnet, vpc),
         api.vpc_dns(vpc),
         api.endpoint_services(vpc, region),
     );
-    let subnet = tags.map(|tags| Subnet {
-        id: subnet.to_owned(),
-        cluster_tags: tags.into_iter().filter(|(key, _)| key.starts_with(CLUSTER_TAGS)).collect(),
-    });
     Network {
         control_plane_ips: ips.into(),
         security_groups: groups.into(),

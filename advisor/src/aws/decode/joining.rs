@@ -8,8 +8,8 @@ use headroom_doctor::join::{Image, Machine, Route, Rule, SecurityGroup};
 use super::{Listing, date, each_tag, flag, need};
 use crate::aws::xml::{Malformed, Page, Xml};
 
-/// The keys of tags that are kept.
-const CLUSTER_TAGS: &str = "kubernetes.io/cluster/";
+/// What the keys of the tags begin with that are kept.
+pub(in crate::aws) const CLUSTER_TAGS: &str = "kubernetes.io/cluster/";
 
 /// Reads a page of `DescribeInstances`.
 pub(in crate::aws) fn machines(body: &[u8], now: Time) -> Listing<Machine> {
