@@ -50,7 +50,7 @@ impl Rig {
             config,
             clock: lab_clock(self.lab.clock()),
         };
-        collect(&sources, scope).await
+        Box::pin(collect(&sources, scope)).await
     }
 
     /// What is said of a pod that hangs, live and from a saved bundle of the whole cluster, once both give that cause first.
