@@ -34,7 +34,7 @@ labels! {
 /// What a statement is limited to beside its actions, and how it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Scope {
-    /// The actions know no resources.
+    /// Nothing: the actions know no resources, or (the doctor's) are meant for resources whose tags are wrong.
     Read,
     /// What `LaunchInstances` has done in the caller's name, by resources that bear no tag of the group.
     Launch,

@@ -17,7 +17,7 @@ use super::{Datum, Sample};
 use crate::config::Observe;
 use crate::headroom::Headroom;
 use crate::inventory::Inventory;
-use crate::ledger::{Ledger, NodeAccount, SubnetAccount};
+use crate::ledger::{Ledger, NodeAccount, Owner, SubnetAccount};
 use crate::outlook::{Outlook, SubnetOutlook};
 use crate::state::ClusterState;
 
@@ -139,7 +139,17 @@ impl Observed<'_> {
             Place::Asg(_) => false,
         };
         let subnets = self.outlook.into_iter().flat_map(|outlook| &outlook.subnets);
-        subnets.filter(move |(id, subnet)| here(id, subnet)).map(move |(_, subnet)| of(subnet))
+        let told = |id: &SubnetId| self.ledger.subnets.get(id).is_some_and(|account| self.is_drawn_on(id, account));
+        subnets.filter(move |(id, subnet)| here(id, subnet) && told(id)).map(move |(_, subnet)| of(subnet))
+    }
+
+    /// Whether the cluster takes or may take addresses of it. The others of the VPC are nobody's alarm: EKS advises subnets of 16 addresses for
+    /// the control plane's own ENIs (EKS user guide, "Subnet requirements for clusters").
+    fn is_drawn_on(&self, id: &SubnetId, account: &SubnetAccount) -> bool {
+        let ours = |owner: &Owner| *owner != Owner::Foreign && account.held_by(*owner).get() > 0;
+        Owner::ALL.iter().any(ours)
+            || self.inventory.groups.values().any(|group| group.subnets.contains(id))
+            || self.state.eni_configs.values().flatten().any(|named| named == id)
     }
 
     pub(super) fn aws_is_current(&self, now: Time) -> bool {
@@ -176,7 +186,9 @@ impl Observed<'_> {
             }
         }
         for (id, subnet) in &self.ledger.subnets {
-            totals.insert(Place::Subnet(id.clone()), Totals::default());
+            if self.is_drawn_on(id, subnet) {
+                totals.insert(Place::Subnet(id.clone()), Totals::default());
+            }
             let groups = launching.get(id).into_iter().flatten().map(|name| Place::Asg(Arc::clone(name)));
             let places = places(id, subnet).into_iter().chain(groups);
             add(totals, places, |totals| {

@@ -161,6 +161,21 @@ fn each_scope_counts_what_is_its_own() {
 }
 
 #[test]
+fn a_subnet_that_the_cluster_does_not_draw_on_is_not_told_by_itself() {
+    let mut sample = sample();
+    let mut own = SubnetAccount { az: "b".into(), ..subnet(7, 0) };
+    own.held = Default::default();
+    own.held[Owner::Foreign as usize] = Ips(4);
+    sample.ledger.subnets.insert("control-plane".into(), own);
+    let told = |sample: &Sample| {
+        sample.data().iter().any(|datum| datum.dimensions.iter().any(|(_, value)| *value == "control-plane"))
+    };
+    assert!(!told(&sample));
+    sample.state.eni_configs.insert("b".into(), Some("control-plane".into()));
+    assert!(told(&sample));
+}
+
+#[test]
 fn an_old_source_is_not_told() {
     let names = |sample: &Sample| sample.data().into_iter().map(|datum| datum.name).collect::<BTreeSet<String>>();
     let mut old = sample();
