@@ -1,10 +1,12 @@
 //! What clients and the world itself wrote to the store.
 
+use std::collections::BTreeSet;
+
 use headroom_capacity::ids::PodUid;
 use serde_json::{Value, json};
 
 use super::{World, lock};
-use crate::kube::resource::{NODES, PODS};
+use crate::kube::resource::{NODES, POD_DISRUPTION_BUDGETS, PODS};
 use crate::kube::selector::Selector;
 use crate::kube::store::ChangeKind;
 use crate::kube::{Object, Part, object};
@@ -40,12 +42,15 @@ impl World {
         }
     }
 
-    /// `None` when the log does not reach back far enough.
+    /// `None` when the log does not reach back far enough. Budgets of pods that have changed are counted anew.
     fn read_changes(&mut self) -> Option<Vec<Seen>> {
-        let store = lock(&self.store);
-        let mut seen = Vec::new();
+        let mut store = lock(&self.store);
+        let (mut seen, mut budgets) = (Vec::new(), BTreeSet::new());
         for change in store.changes_since(self.seen).ok()? {
             let object = change.object.clone();
+            if change.resource == &PODS || change.resource == &POD_DISRUPTION_BUDGETS {
+                budgets.insert(object::namespace(&object).to_owned());
+            }
             match (change.resource == &PODS, change.kind) {
                 (true, ChangeKind::Deleted) => seen.push(Seen::PodGone(object)),
                 (true, _) => seen.push(Seen::Pod(object)),
@@ -56,6 +61,7 @@ impl World {
             }
         }
         self.seen = store.revision();
+        budgets.iter().for_each(|namespace| store.sync_disruption_budgets(namespace, self.now));
         Some(seen)
     }
 

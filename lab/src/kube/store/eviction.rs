@@ -85,12 +85,15 @@ impl Store {
         Err(ApiError { details, ..ApiError::new(429, "TooManyRequests", message) })
     }
 
-    /// Writes what the budgets of a namespace come to into their status, as the disruption controller does.
+    /// Writes what the budgets of a namespace come to into their status, as the disruption controller does, where that is news.
     pub fn sync_disruption_budgets(&mut self, namespace: &str, now: Time) {
         let budgets: Vec<Object> =
             self.list(&POD_DISRUPTION_BUDGETS, &Selector::namespace(namespace)).cloned().collect();
         for pdb in budgets {
             let status = self.budget(&pdb).status(&pdb["metadata"]["generation"]);
+            if pdb["status"] == status {
+                continue;
+            }
             let patch = Patch::Merge(json!({ "status": status }));
             let written = self.patch(&POD_DISRUPTION_BUDGETS, namespace, object::name(&pdb), &patch, Part::Status, now);
             written.expect("a status patch of an object that was just listed has nothing to conflict with");
