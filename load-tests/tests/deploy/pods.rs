@@ -62,8 +62,8 @@ impl PodFiles {
                 }
             } else if volume["secret"].is_object() {
                 let from = secrets[text(volume, "/secret/secretName")];
-                let items = items(&volume["secret"], "items").iter().map(|item| text(item, "/key").to_owned());
-                let mut files: Vec<String> = items.collect();
+                let named = items(&volume["secret"], "items").iter().map(|item| text(item, "/key").to_owned());
+                let mut files: Vec<String> = named.collect();
                 if files.is_empty() {
                     files = ["tls.crt", "tls.key", "ca.crt"].map(str::to_owned).into();
                 }
