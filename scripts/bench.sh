@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Measures Headroom beside its peers and writes reports.
-# usage: scripts/bench.sh calls|pods|burst|observe|expander|forecast [DIR]
+# usage: scripts/bench.sh calls|pods|burst|observe|expander|forecast|schedules [DIR]
 #   calls  one call, beside a plain Go extender and a byte-splicing floor: 5 minutes once it is built
 #   pods   pods/s, placement and a cluster that is 95 % full, under the real kube-scheduler: 25 minutes
 #   burst  10,000 pods for 9,600 IPs on 1,000 nodes, under the real kube-scheduler: 8 minutes; prints its table
 #   observe  a round of the advisor over 5,000 nodes and 30,000 ENIs: a minute; prints its tables
 #   expander  an answer to Cluster Autoscaler with 5,000 pods in 50 groups: seconds; prints its table
 #   forecast  forecasts and alerts on the lab's traces, beside what is used without Headroom: 3 minutes
-#   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls, .../pods or .../forecast; docs/benchmarks has one of each
+#   schedules  1,000 random schedules of faults and kills while an advisor scales in: MINUTES minutes; prints its table
+#   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls, .../pods or .../forecast; docs/benchmarks has one of each; for
+#          schedules the logs of those that fail
 # Leave the machine alone meanwhile: everything shares its CPUs. Binaries are built into $HEADROOM_CACHE (default ~/.cache/headroom);
 # the first time that takes some minutes more.
 set -euo pipefail
@@ -16,9 +18,9 @@ export HEADROOM_CACHE="${HEADROOM_CACHE:-$HOME/.cache/headroom}"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HEADROOM_CACHE/bench/target}"
 what=${1:-}
 case "$what" in
-    calls | pods | burst | observe | expander | forecast) ;;
+    calls | pods | burst | observe | expander | forecast | schedules) ;;
     *)
-        echo "bench: '$what' cannot be measured: run scripts/bench.sh calls, pods, burst, observe, expander or forecast" >&2
+        echo "bench: '$what' cannot be measured: run scripts/bench.sh calls, pods, burst, observe, expander, forecast or schedules" >&2
         exit 2
         ;;
 esac
@@ -34,6 +36,9 @@ bench="$release/headroom-bench"
 
 if [ "$what" = observe ] || [ "$what" = expander ]; then
     exec "$bench" "$what"
+fi
+if [ "$what" = schedules ]; then
+    exec "$bench" schedules --count 1000 --at-once "$((3 * $(nproc)))" --logs "$out"
 fi
 if [ "$what" = forecast ]; then
     exec "$bench" forecast --out "$out" --command "scripts/bench.sh forecast" --measured "commit $(git describe --always --dirty)"

@@ -14,6 +14,7 @@ pub mod pods;
 pub mod replicas;
 pub mod scaling;
 pub mod scheduler;
+pub mod schedules;
 pub mod seen;
 
 pub use headroom_shell::page;

@@ -26,8 +26,6 @@ use crate::scheduler;
 pub use trouble::{SLOW_DNS, TROUBLES, Trouble};
 pub use way::{HOST, Internet, Route};
 
-/// Lab seconds per real second.
-pub const RATE: f64 = 20.0;
 /// For as long as a fault that is ended by hand may last.
 const DAY: Duration = Duration::from_secs(86_400);
 /// The lab's name of the group `workers`.
@@ -51,12 +49,12 @@ impl fmt::Debug for Site {
 }
 
 impl Site {
-    /// Starts it at [`RATE`].
+    /// Starts it, with so many of the lab's seconds in a real one.
     ///
     /// # Errors
     /// When a part of it does not start.
-    pub async fn start(scenario: Scenario) -> Result<Site> {
-        let lab_options = headroom_lab::Options { rate: Some(RATE), ..headroom_lab::Options::default() };
+    pub async fn start(scenario: Scenario, rate: f64) -> Result<Site> {
+        let lab_options = headroom_lab::Options { rate: Some(rate), ..headroom_lab::Options::default() };
         let lab = Lab::start(scenario, lab_options).await.context("the lab")?;
         let client = headroom_cluster::connect(Some(lab.kubeconfig()), None).await.context("the lab's Kubernetes")?;
         let internet = Internet::before(lab.aws_url()).await.context("the way to the lab's AWS")?;
@@ -156,7 +154,7 @@ pub fn is_held(node: &Node) -> bool {
         || node.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(MARK))
 }
 
-/// An advisor that removes spare nodes as soon as it may, on a clock of [`RATE`].
+/// An advisor that removes spare nodes as soon as it may, on a clock that runs ten or twenty times as fast as real time.
 #[must_use]
 pub fn config() -> Config {
     Config {
@@ -169,9 +167,9 @@ pub fn config() -> Config {
             call_timeout_ms: 2500,
             ..Aws::default()
         },
-        observe: Observe { subnets_secs: 10, enis_secs: 15, instances_secs: 15, groups_secs: 15, ..Observe::default() },
+        observe: Observe { subnets_secs: 10, enis_secs: 20, instances_secs: 20, groups_secs: 20, ..Observe::default() },
         reachability: Reachability {
-            // Two passes within a minute of the lab's: three seconds of real time.
+            // Two passes within a minute of the lab's: three or six seconds of real time.
             period_secs: 15,
             passes: 2,
             dns_timeout_ms: 3000,
@@ -191,6 +189,7 @@ pub fn config() -> Config {
             with_cluster_autoscaler: true,
             scale_out: ScaleOut { cool_down_secs: 10, ..ScaleOut::default() },
             scale_in: ScaleIn {
+                utilisation_percent: 60,
                 unneeded_secs: 60,
                 min_age_secs: 60,
                 after_scale_out_secs: 0,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use headroom_load_tests::advisor::Advisor;
 use headroom_load_tests::page::get;
-use headroom_load_tests::scaling::{RATE, TROUBLES, config};
+use headroom_load_tests::scaling::{TROUBLES, config};
 use serde_json::Value;
 
-use crate::rig::Rig;
+use crate::rig::{RATE, Rig};
 
 /// So long a node has been spare for far longer than it must be.
 const LONG: Duration = Duration::from_secs(100);

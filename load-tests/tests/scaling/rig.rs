@@ -6,6 +6,8 @@ use headroom_lab::scenario::Scenario;
 use headroom_load_tests::eventually::eventually;
 use headroom_load_tests::scaling::Site;
 
+/// Lab seconds per real second.
+pub(crate) const RATE: f64 = 20.0;
 /// Far more than it takes.
 const WITHIN: Duration = Duration::from_secs(120);
 
@@ -22,7 +24,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Rig {
-        Rig { site: Site::start(Scenario::parse("spare.yaml", SPARE).unwrap()).await.unwrap() }
+        Rig { site: Site::start(Scenario::parse("spare.yaml", SPARE).unwrap(), RATE).await.unwrap() }
     }
 
     /// Names of nodes that are cordoned, tainted or marked.

@@ -4,6 +4,7 @@ mod burst;
 mod calls;
 mod observe;
 mod pods;
+mod schedules;
 
 use std::process::ExitCode;
 
@@ -37,7 +38,15 @@ enum Command {
     Expander(expander::Size),
     /// Backtests forecasts and alerts beside what is used without Headroom, on the lab's traces or on CSV files.
     Forecast(backtest::Options),
+    /// Random faults between an advisor and AWS, and advisors that are killed, while spare nodes are removed: what must hold all the same.
+    Schedules(schedules::Schedules),
+    /// An advisor of `schedules`, as standard input says.
+    #[command(name = ADVISOR, hide = true)]
+    ScheduleAdvisor,
 }
+
+/// The command by which `schedules` starts its advisors.
+const ADVISOR: &str = "schedule-advisor";
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -53,6 +62,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Forecast(options) => forecast(&options),
+        Command::Schedules(schedules) => on_all_cores(schedules::run_all(schedules)),
+        Command::ScheduleAdvisor => headroom_load_tests::schedules::advise(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
