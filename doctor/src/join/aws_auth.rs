@@ -1,6 +1,8 @@
 //! ConfigMap `kube-system/aws-auth`, as aws-iam-authenticator reads it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use serde_saphyr::DuplicateKeyPolicy;
 
 use super::role::RoleArn;
 
@@ -10,8 +12,10 @@ use super::role::RoleArn;
 pub struct AwsAuth {
     /// The entries of `mapRoles` whose ARN ends in the role's or the instance profile's name, in their order.
     pub entries: Vec<MapRole>,
-    /// The line of `mapRoles` that is no valid YAML, or 0 where the line is not known; `None` where all is valid. The
-    /// authenticator then takes no entry at all (`ParseMap` in aws-iam-authenticator, `pkg/mapper/configmap/configmap.go`).
+    /// The line of `mapRoles` that is no valid YAML, or 0 where the line is not known or the whole is no list; `None` where it is
+    /// one. The authenticator then takes no entry at all (`ParseMap` in aws-iam-authenticator,
+    /// `pkg/mapper/configmap/configmap.go`). A field of another type costs no more than that field: Go's `json.Unmarshal` reads on
+    /// past it, and `startLoadConfigMap` saves what was read.
     pub broken_at: Option<u64>,
 }
 
@@ -40,17 +44,16 @@ impl AwsAuth {
         }
         let name = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_lowercase();
         let wanted: Vec<String> = std::iter::once(role).chain(profile).map(name).collect();
-        match serde_saphyr::from_str::<Option<Vec<MapRole>>>(map_roles) {
-            Ok(all) => {
-                let entries = all.unwrap_or_default().into_iter();
-                AwsAuth {
-                    entries: entries.filter(|entry| wanted.contains(&name(&entry.rolearn))).collect(),
-                    broken_at: None,
-                }
+        let broken = |line| AwsAuth { entries: Vec::new(), broken_at: Some(line) };
+        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+        match serde_saphyr::from_str_with_options(map_roles, options) {
+            Ok(Value::Array(all)) => {
+                let entries = all.iter().map(MapRole::of).filter(|entry| wanted.contains(&name(&entry.rolearn)));
+                AwsAuth { entries: entries.collect(), broken_at: None }
             }
-            Err(error) => {
-                AwsAuth { entries: Vec::new(), broken_at: Some(error.location().map_or(0, |location| location.line())) }
-            }
+            Ok(Value::Null) => AwsAuth { entries: Vec::new(), broken_at: None },
+            Ok(_) => broken(0),
+            Err(error) => broken(error.location().map_or(0, |location| location.line())),
         }
     }
 
@@ -60,6 +63,26 @@ impl AwsAuth {
         let known_as = role.known_as();
         self.entries.iter().rev().find(|entry| entry.rolearn.eq_ignore_ascii_case(&known_as))
     }
+}
+
+impl MapRole {
+    /// As Go's `json.Unmarshal` fills a struct: what is null or of another type stays empty.
+    fn of(entry: &Value) -> MapRole {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let Some(fields) = entry.as_object() else { return MapRole::default() };
+        MapRole {
+            rolearn: field(fields, "rolearn").map(text).unwrap_or_default(),
+            username: field(fields, "username").map(text).unwrap_or_default(),
+            groups: field(fields, "groups").and_then(Value::as_array).into_iter().flatten().map(text).collect(),
+        }
+    }
+}
+
+/// A field by its name in any case. The authenticator turns YAML into JSON first, whose keys are sorted, and the last that fits
+/// counts.
+fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let fitting = fields.iter().filter(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_null());
+    fitting.max_by_key(|(key, _)| key.as_str()).map(|(_, value)| value)
 }
 
 #[cfg(test)]
@@ -86,9 +109,51 @@ mod tests {
         let read = |text| AwsAuth::read(text, ROLE, None);
         assert_eq!(read("- rolearn: a\n  groups: [x\n- y: :\n").broken_at.map(|line| line > 0), Some(true));
         assert!(read("rolearn: a").broken_at.is_some());
-        for text in ["", " \n", "\"\"", "``", "[]"] {
+        for text in ["", " \n", "\"\"", "``", "[]", "null", "# nobody"] {
             assert_eq!(read(text), AwsAuth { entries: vec![], broken_at: None }, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_field_that_does_not_fit_costs_no_other() {
+        let node = |entry: &str| {
+            let text = format!("{entry}\n- {{rolearn: '{ROLE}', username: node, groups: [system:nodes]}}\n");
+            let read = AwsAuth::read(&text, ROLE, None);
+            assert_eq!(read.broken_at, None, "{text}");
+            assert_eq!(
+                read.entries.last().map(|entry| entry.groups.as_slice()),
+                Some(&["system:nodes".to_owned()][..])
+            );
+            read.entries.len()
+        };
+        for other in [
+            "- rolearn: arn:aws:iam::111122223333:role/admin\n  username: a\n  groups:",
+            "- rolearn:\n  username:\n  groups: ~",
+            "- rolearn: 7\n  username: true\n  groups: system:masters",
+            "- groups: [1, ~, {a: b}]\n  7: x",
+            "-",
+            "- some text",
+            "- [a, b]",
+        ] {
+            assert_eq!(node(other), 1, "{other}");
+        }
+        assert_eq!(node(&format!("- rolearn: {ROLE}\n  groups: [1, system:nodes]")), 2);
+    }
+
+    #[test]
+    fn keys_are_read_in_any_case_and_the_last_of_two_counts() {
+        let entry = |fields: &str| {
+            let read = AwsAuth::read(&format!("- {fields}\n"), ROLE, None);
+            assert_eq!((read.entries.len(), read.broken_at), (1, None), "{fields}");
+            let MapRole { username, groups, .. } = read.entries[0].clone();
+            (username, groups.join(" "))
+        };
+        let found = |username: &str, groups: &str| (username.to_owned(), groups.to_owned());
+        assert_eq!(entry(&format!("{{roleARN: '{ROLE}', UserName: node, GROUPS: [a, b]}}")), found("node", "a b"));
+        let twice = format!("{{rolearn: x, rolearn: '{ROLE}', username: a, username: b, groups: [a], groups: [b]}}");
+        assert_eq!(entry(&twice), found("b", "b"));
+        // Sorted, capitals come first.
+        assert_eq!(entry(&format!("{{rolearn: '{ROLE}', username: a, Username: b}}")), found("a", ""));
     }
 
     #[test]
