@@ -253,7 +253,7 @@ async fn put_agents(client: &Client, nodes: &mut [Node], near: &BTreeSet<String>
         ..Which::default()
     };
     let agents: Result<BTreeMap<String, Agent>, String> = match look(client, Look::Pods, &which).await {
-        Ok(found) => Ok(found.objects.iter().filter_map(redact::agent).collect()),
+        Ok(found) => Ok(redact::agents(&found.objects)),
         Err(error) => Err(error.to_string()),
     };
     let mut unready = 0;

@@ -1,6 +1,8 @@
 //! Objects of Kubernetes, cut down to what a bundle may hold. What is not named here is not kept: no environment but the CNI's own
 //! settings, no arguments, annotations, labels, or messages of containers.
 
+use std::collections::BTreeMap;
+
 use headroom_cluster::demand;
 use headroom_doctor::bundle::{Agent, Cni, Condition, Event, Pod};
 use serde_json::Value;
@@ -94,8 +96,24 @@ pub(super) fn cni(object: &Value) -> Option<Cni> {
     })
 }
 
+/// aws-node's pods by their nodes. Of several on one node, as in a rollout, the one that stays counts: not being deleted and not
+/// ended, and among these the one that is ready.
+pub(super) fn agents(objects: &[Value]) -> BTreeMap<String, Agent> {
+    let mut agents: BTreeMap<String, ((bool, bool), Agent)> = BTreeMap::new();
+    for object in objects {
+        let Some((node, agent)) = agent(object) else { continue };
+        let deleted = !object["metadata"]["deletionTimestamp"].is_null();
+        let ended = matches!(object["status"]["phase"].as_str(), Some("Failed" | "Succeeded"));
+        let rank = (!deleted && !ended, agent.ready);
+        if agents.get(&node).is_none_or(|(other, _)| *other < rank) {
+            agents.insert(node, (rank, agent));
+        }
+    }
+    agents.into_iter().map(|(node, (_, agent))| (node, agent)).collect()
+}
+
 /// An aws-node pod and the node that it is bound to.
-pub(super) fn agent(object: &Value) -> Option<(String, Agent)> {
+fn agent(object: &Value) -> Option<(String, Agent)> {
     let status = items(&object["status"]["containerStatuses"]).find(|one| one["name"] == AWS_NODE);
     let state = status.map(|status| &status["state"]);
     let reason =
@@ -193,6 +211,33 @@ mod tests {
         assert_eq!(cni.env.into_iter().collect::<Vec<_>>(), [("WARM_IP_TARGET".to_owned(), "5".to_owned())]);
         let told = event(&event_object("FailedScheduling")).unwrap();
         assert_eq!(told.event.message, SECRET, "kube-scheduler's own words are needed");
+    }
+
+    #[test]
+    fn of_two_agents_of_a_node_the_one_that_stays_counts() {
+        let pod = |name: &str, ready: bool, phase: &str, deleted: bool| {
+            let mut object = json!({
+                "metadata": {"name": name}, "spec": {"nodeName": "n1"},
+                "status": {"phase": phase, "containerStatuses": [{"name": "aws-node", "ready": ready}]},
+            });
+            if deleted {
+                object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            }
+            object
+        };
+        for (stays, other) in [
+            (pod("stays", true, "Running", false), pod("other", false, "Running", true)),
+            (pod("stays", false, "Pending", false), pod("other", true, "Running", true)),
+            (pod("stays", true, "Running", false), pod("other", false, "Running", false)),
+            (pod("stays", false, "Pending", false), pod("other", false, "Failed", false)),
+            (pod("stays", true, "Running", true), pod("other", false, "Running", true)),
+        ] {
+            for objects in [[stays.clone(), other.clone()], [other, stays]] {
+                let agents = agents(&objects);
+                assert_eq!(agents.get("n1").map(|agent| agent.pod.as_str()), Some("stays"), "{objects:?}");
+                assert_eq!(agents.len(), 1);
+            }
+        }
     }
 
     #[test]
