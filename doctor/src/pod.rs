@@ -27,6 +27,9 @@ use sandbox::Said;
 
 /// kubelet answers for a pod that has just come within this time, in milliseconds.
 const PATIENCE_MS: u64 = 120_000;
+/// How old kubelet's last word of a volume may be to hold still, in milliseconds: it tries again after 122 s at the latest (k/k
+/// `pkg/util/goroutinemap/exponentialbackoff`, `maxDurationBeforeRetry`), and a try takes its time.
+const STALL_MS: u64 = 180_000;
 
 /// What is wrong with one pod.
 #[must_use]
@@ -123,7 +126,7 @@ impl Doctor<'_> {
             report.findings.push(other(format!("its containers wait: {}", waiting.join(", "))));
             return;
         }
-        let stalled = stalled(pod);
+        let stalled = stalled(pod, self.bundle.collected_at_ms);
         match (pod.phase.as_str(), pod.ready) {
             (_, true) => report.fine.push("it is ready".to_owned()),
             ("Running", false) => report.fine.push("it runs, and is not ready".to_owned()),
@@ -178,7 +181,7 @@ impl Doctor<'_> {
     /// kubelet has said nothing of its sandbox, or nothing lately.
     fn silent(&self, node: &Node, report: &mut Report) {
         let pod = self.pod;
-        let stalled = stalled(pod);
+        let stalled = stalled(pod, self.bundle.collected_at_ms);
         if !stalled.is_empty() {
             report.findings.push(other(format!("kubelet does not get as far as its sandbox: {}", stalled.join(", "))));
             return;
@@ -205,11 +208,12 @@ impl Doctor<'_> {
     }
 }
 
-/// What keeps kubelet before the sandbox, by its events' reasons.
-fn stalled(pod: &Pod) -> Vec<&str> {
+/// What keeps kubelet before the sandbox, by the reasons of its recent events.
+fn stalled(pod: &Pod, now_ms: u64) -> Vec<&str> {
     const STALLS: [&str; 4] = ["FailedMount", "FailedAttachVolume", "FailedMapVolume", "Failed"];
+    let recent = pod.events.iter().filter(|event| now_ms.saturating_sub(event.last_at_ms) <= STALL_MS);
     let mut reasons: Vec<&str> =
-        pod.events.iter().map(|event| event.reason.as_str()).filter(|reason| STALLS.contains(reason)).collect();
+        recent.map(|event| event.reason.as_str()).filter(|reason| STALLS.contains(reason)).collect();
     reasons.dedup();
     reasons
 }

@@ -1,11 +1,13 @@
 //! Bound, needs an address of the node's pool, and has none.
 
+use std::fmt;
+
 use headroom_capacity::budget::{Budget, NodeFacts, budget};
 use headroom_capacity::units::Enis;
 use headroom_capacity::verdict::{Reason, Verdict};
 
 use super::sandbox::Said;
-use super::{of_reason, with_event};
+use super::{PATIENCE_MS, of_reason, with_event};
 use crate::bundle::{Bundle, Ipamd, Node, Pod};
 use crate::cause::Cause;
 use crate::node::too_high;
@@ -25,10 +27,12 @@ const THROTTLED: [&str; 3] = ["RequestLimitExceeded", "Throttling", "ThrottlingE
 
 /// What the node's state makes of it. Without a word of kubelet's only what lasts is given.
 pub(super) fn look(bundle: &Bundle, pod: &Pod, node: &Node, said: &Said<'_>, report: &mut Report) {
+    let waited_ms = bundle.collected_at_ms.saturating_sub(bound_at_ms(pod));
     let view = match View::of(bundle, node) {
         Ok(view) => view,
         Err(missing) => {
-            report.findings.extend(without_books(bundle, node).map(|finding| with_event(finding, said.event())));
+            let finding = without_books(bundle, node, waited_ms);
+            report.findings.extend(finding.map(|finding| with_event(finding, said.event())));
             report.findings.extend(missing);
             return;
         }
@@ -44,7 +48,7 @@ pub(super) fn look(bundle: &Bundle, pod: &Pod, node: &Node, said: &Said<'_>, rep
         Verdict::Soon(_) if refused && view.unassigned() > 0 && released(&view) => {
             of_reason(bundle, &view, Reason::CoolingDown, Level::Fault)
         }
-        Verdict::Soon(_) if refused => soon(&view),
+        Verdict::Soon(_) if refused => soon(&view, waited_ms, report),
         Verdict::Now(_) if refused => growing(&view),
         Verdict::Soon(_) | Verdict::Now(_) => return,
     };
@@ -71,26 +75,65 @@ fn released(view: &View<'_>) -> bool {
     view.pool.cooling > 0 || view.node.released.is_some_and(|pods| pods > 0) || view.pool.attached >= most
 }
 
-/// The pool is to grow within seconds and has not.
-fn soon(view: &View<'_>) -> Finding {
-    let node = &view.node.name;
-    let about = |cause, says| Finding::new(cause, Level::Fault, says).about(format!("node {node}"));
+/// When it was bound. kube-scheduler's event is gone after an hour, and then the difference does not matter any more.
+fn bound_at_ms(pod: &Pod) -> u64 {
+    pod.events.iter().find(|event| event.reason == "Scheduled").map_or(pod.created_at_ms, |event| event.last_at_ms)
+}
+
+/// The pool is to grow within seconds and has not. What ipamd counts may explain it; where nothing but the count says so it is a
+/// warning, and the cause stays that the pool grows.
+fn soon(view: &View<'_>, waited_ms: u64, report: &mut Report) -> Finding {
     let Some(ipamd) = view.node.ipamd.get() else { return growing(view) };
-    if let Some(code) = first(ipamd, &DENIED) {
-        return about(Cause::Ec2Denied, format!("EC2 refuses ipamd on node {node}: {code}"));
-    }
-    if first(ipamd, &[NO_ADDRESSES, NO_BLOCKS]).is_some() {
-        let free: Vec<String> = view.subnets().iter().map(|subnet| room::of_subnet(subnet, view.prefixes())).collect();
-        let says = format!(
-            "EC2 refused ipamd on node {node} addresses, and it asks again after 120 s; now {}",
-            free.join("; ")
-        );
-        return about(Cause::IpamdBackOff, says);
-    }
-    if let Some(code) = first(ipamd, &THROTTLED) {
-        return about(Cause::Ec2Throttled, format!("EC2 throttles ipamd on node {node}: {code}"));
+    let node = &view.node.name;
+    let subnets: Vec<String> = view.subnets().iter().map(|subnet| room::of_subnet(subnet, view.prefixes())).collect();
+    let waits = format!(
+        "EC2 has refused ipamd on node {node} addresses, after which it waits 120 s; now {}",
+        subnets.join("; ")
+    );
+    let known: [(Cause, &[&str], String); 3] = [
+        (Cause::Ec2Denied, &DENIED, format!("EC2 has denied ipamd on node {node} calls")),
+        (Cause::IpamdBackOff, &[NO_ADDRESSES, NO_BLOCKS], waits),
+        (Cause::Ec2Throttled, &THROTTLED, format!("EC2 has throttled ipamd on node {node}")),
+    ];
+    let empty = view.subnets().iter().any(|subnet| view.units(subnet) == 0);
+    for (cause, codes, says) in known {
+        let Some(refused) = Refused::of(ipamd, codes) else { continue };
+        let level = if empty && cause == Cause::IpamdBackOff { Level::Fault } else { refused.level(waited_ms) };
+        let finding = Finding::new(cause, level, format!("{says}; {refused}")).about(format!("node {node}"));
+        if level == Level::Fault {
+            return finding;
+        }
+        report.findings.push(finding);
     }
     growing(view)
+}
+
+/// A code of EC2's that ipamd has met, and how often. It counts from its start, weeks ago perhaps, and does not tell when.
+struct Refused<'a> {
+    code: &'a str,
+    times: u64,
+}
+
+impl<'a> Refused<'a> {
+    /// The one of `codes` that was met most often.
+    fn of(ipamd: &'a Ipamd, codes: &[&str]) -> Option<Refused<'a>> {
+        let met = ipamd.errors.iter().filter(|(code, times)| codes.contains(&code.as_str()) && **times > 0);
+        met.max_by_key(|(_, times)| **times).map(|(code, times)| Refused { code, times: *times })
+    }
+
+    /// How much it weighs for a pod that has waited so long. A pool that may grow does so within seconds, and where it is refused
+    /// ipamd asks again: every few seconds, or after 120 s when it backs off. Who still waits then, with more than one refusal
+    /// counted, waits for that.
+    const fn level(&self, waited_ms: u64) -> Level {
+        if waited_ms >= PATIENCE_MS && self.times > 1 { Level::Fault } else { Level::Warning }
+    }
+}
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let times = if self.times == 1 { "time" } else { "times" };
+        write!(f, "{} {} {times} since ipamd started", self.code, self.times)
+    }
 }
 
 fn growing(view: &View<'_>) -> Finding {
@@ -114,38 +157,30 @@ fn counts(ipamd: &Ipamd) -> String {
     )
 }
 
-fn first<'a>(ipamd: &'a Ipamd, codes: &[&str]) -> Option<&'a str> {
-    ipamd.errors.keys().map(String::as_str).find(|code| codes.contains(code))
-}
-
 /// What ipamd's figures and the table tell where EC2 could not be read.
-fn without_books(bundle: &Bundle, node: &Node) -> Option<Finding> {
+fn without_books(bundle: &Bundle, node: &Node, waited_ms: u64) -> Option<Finding> {
     let name = &node.name;
-    let about = |cause, says| Finding::new(cause, Level::Fault, says).about(format!("node {name}"));
+    let about = |cause, level, says| Finding::new(cause, level, says).about(format!("node {name}"));
     let ipamd = node.ipamd.get();
     let most = ceiling(bundle, node);
     let full = ipamd.is_none_or(|ipamd| ipamd.assigned >= ipamd.total);
     let finding = if most.is_some_and(|most| full && node.with_ip >= most) {
         let says =
             format!("{} pods of node {name} have an address, and it takes {}", node.with_ip, most.unwrap_or_default());
-        about(Cause::InstanceLimit, says)
+        about(Cause::InstanceLimit, Level::Fault, says)
     } else {
         let ipamd = ipamd.filter(|ipamd| ipamd.assigned >= ipamd.total)?;
-        if first(ipamd, &[NO_BLOCKS]).is_some() {
-            about(
-                Cause::SubnetFragmented,
-                format!("EC2 had no free /28 for node {name}, and all its addresses are taken"),
-            )
-        } else if first(ipamd, &[NO_ADDRESSES]).is_some() {
-            about(
-                Cause::SubnetEmpty,
-                format!("EC2 had no free address for node {name}, and all its addresses are taken"),
-            )
-        } else if let Some(code) = first(ipamd, &DENIED) {
-            about(Cause::Ec2Denied, format!("EC2 refuses ipamd on node {name}: {code}"))
-        } else {
-            return None;
-        }
+        let known: [(Cause, &[&str], String); 3] = [
+            (Cause::SubnetFragmented, &[NO_BLOCKS], format!("EC2 had no free /28 for node {name}")),
+            (Cause::SubnetEmpty, &[NO_ADDRESSES], format!("EC2 had no free address for node {name}")),
+            (Cause::Ec2Denied, &DENIED, format!("EC2 has denied ipamd on node {name} calls")),
+        ];
+        let found = known.into_iter().filter_map(|(cause, codes, says)| {
+            let refused = Refused::of(ipamd, codes)?;
+            let says = format!("{says}, and all its addresses are taken; {refused}");
+            Some(about(cause, refused.level(waited_ms), says))
+        });
+        found.min_by_key(|finding| finding.level)?
     };
     Some(match ipamd {
         Some(ipamd) => finding.seen(format!("ipamd, node {name}"), counts(ipamd)),

@@ -116,6 +116,7 @@ fn meaning(cause: Cause) -> String {
 
 /// `0/5 nodes are available: 2 no pod IP left: ..., 3 Insufficient cpu. preemption: ...`, taken apart (k/k
 /// `pkg/scheduler/framework/types.go`, `FitError.Error`): so many nodes for each of the extender's reasons, and for each other text.
+/// What PostFilter plugins say follows the full stop: preemption, and since 1.34 DynamicResources before it.
 #[derive(Debug, PartialEq, Eq)]
 struct Refusals {
     reasons: Vec<(Reason, u32)>,
@@ -134,10 +135,12 @@ impl Refusals {
             let (before, count) = last_word(before);
             let Ok(count) = count.parse() else { continue };
             reasons.push((reason, count));
-            text = format!("{before}{after}");
+            text = format!("{before} {after}");
         }
         let parts = text.split(", ").map(|part| part.trim_matches([' ', ','])).filter_map(|part| part.split_once(' '));
-        let rest = parts.filter_map(|(count, text)| Some((text.to_owned(), count.parse().ok()?))).collect();
+        // Cut at the full stop only here: a foreign reason may have one in it, and the extender's may stand behind that.
+        let told = |text: &str| text.split(". ").next().unwrap_or_default().to_owned();
+        let rest = parts.filter_map(|(count, text)| Some((told(text), count.parse().ok()?))).collect();
         Refusals { reasons, rest }
     }
 }
@@ -171,6 +174,37 @@ mod tests {
             let rest = [("node(s) had untolerated taint {a: b}".to_owned(), 2), ("Insufficient cpu".to_owned(), 3)];
             assert_eq!(refusals.rest, rest, "{message}");
         }
+    }
+
+    /// What follows the reasons: by no plugin, by preemption, and by DynamicResources before it (1.34).
+    const ENDS: [&str; 4] = [
+        ".",
+        ". preemption: 0/9 nodes are available: 9 No preemption victims found for incoming pod.",
+        ". no new claims to deallocate, preemption: 0/9 nodes are available: 9 No preemption victims found for incoming pod.",
+        ". no new claims to deallocate",
+    ];
+
+    #[test]
+    fn the_last_reason_ends_where_another_plugin_speaks() {
+        for end in ENDS {
+            for last in [TOO_MANY_PODS, NO_POD_ENI, NO_WINDOWS_IP, "Insufficient cpu"] {
+                let message = format!("0/9 nodes are available: 1 {}, 3 {last}{end}", Reason::CoolingDown);
+                let expected = Refusals { reasons: vec![(Reason::CoolingDown, 1)], rest: vec![(last.to_owned(), 3)] };
+                assert_eq!(Refusals::of(&message), expected, "{message}");
+            }
+            for last in Reason::ALL {
+                let message = format!("0/9 nodes are available: 1 {TOO_MANY_PODS}, 3 {last}{end}");
+                let expected = Refusals { reasons: vec![(last, 3)], rest: vec![(TOO_MANY_PODS.to_owned(), 1)] };
+                assert_eq!(Refusals::of(&message), expected, "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_stop_in_a_foreign_reason_hides_none_behind_it() {
+        let message = format!("0/5 nodes are available: 1 bad disk. See it, 4 {}. preemption: x", Reason::MaxPods);
+        let expected = Refusals { reasons: vec![(Reason::MaxPods, 4)], rest: vec![("bad disk".to_owned(), 1)] };
+        assert_eq!(Refusals::of(&message), expected);
     }
 
     #[test]

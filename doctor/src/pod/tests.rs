@@ -5,9 +5,9 @@ use headroom_capacity::verdict::Reason;
 
 use super::*;
 use crate::bundle::{Condition, Section, Subnet};
-use crate::fixtures::{REFUSED, Spoil, bundle};
+use crate::fixtures::{NOW_MS, REFUSED, Spoil, bundle, event};
 use crate::reason;
-use faulty::FAULTY;
+use faulty::{FAULTY, ipamd};
 use unrelated::UNRELATED;
 
 fn report(spoil: impl FnOnce(&mut Bundle)) -> Report {
@@ -116,4 +116,66 @@ fn a_report_names_the_subnets_of_the_case() {
 "
         )
     );
+}
+
+#[test]
+fn what_ipamd_counts_since_it_started_is_no_cause_alone() {
+    const CODES: [(&str, Cause, Cause); 3] = [
+        ("UnauthorizedOperation", Cause::Ec2Denied, Cause::Ec2Denied),
+        ("InsufficientFreeAddressesInSubnet", Cause::IpamdBackOff, Cause::SubnetEmpty),
+        ("InsufficientCidrBlocks", Cause::IpamdBackOff, Cause::SubnetFragmented),
+    ];
+    let found = |code: &str, times: u64, secs: u64, spoil: fn(&mut Bundle)| {
+        let report = report(|b| {
+            b.half_full();
+            ipamd(b, &[]);
+            let Section::Read(figures) = &mut b.node_mut().ipamd else { panic!("no figures") };
+            figures.errors.insert(code.to_owned(), times);
+            b.pod_mut().created_at_ms = NOW_MS - 7_200_000;
+            b.pod_mut().events.push(event("Scheduled", "", secs));
+            spoil(b);
+        });
+        let found: Vec<(Cause, Level)> = report.findings.iter().map(|finding| (finding.cause, finding.level)).collect();
+        let told = report.findings.iter().any(|finding| finding.says.contains("since ipamd started"));
+        assert!(times == 0 || told, "{report}");
+        found
+    };
+    let unread = |b: &mut Bundle| b.node_mut().pool = Section::NotRead("no".to_owned());
+    for (code, cause, blind) in CODES {
+        let warned = [(Cause::PoolGrowing, Level::Fault), (cause, Level::Warning)];
+        assert_eq!(found(code, 1, 600, |_| {}), warned, "once, at boot");
+        assert_eq!(found(code, 50, 20, |_| {}), warned, "a pod that came a moment ago");
+        assert_eq!(found(code, 50, 600, |_| {}), [(cause, Level::Fault)], "{code} goes on");
+        assert_eq!(found(code, 0, 600, |_| {}), [(Cause::PoolGrowing, Level::Fault)]);
+        let level = |found: Vec<(Cause, Level)>| found.first().copied();
+        assert_eq!(level(found(code, 1, 600, unread)), Some((blind, Level::Warning)));
+        assert_eq!(level(found(code, 50, 600, unread)), Some((blind, Level::Fault)));
+    }
+    // What was met once hides nothing that goes on.
+    let denied_once = |b: &mut Bundle| {
+        let Section::Read(figures) = &mut b.node_mut().ipamd else { panic!("no figures") };
+        figures.errors.extend([("AccessDenied".to_owned(), 1), ("UnauthorizedOperation".to_owned(), 1)]);
+    };
+    assert_eq!(
+        found("InsufficientCidrBlocks", 9, 600, denied_once),
+        [(Cause::IpamdBackOff, Level::Fault), (Cause::Ec2Denied, Level::Warning)]
+    );
+    let without_books = |b: &mut Bundle| {
+        let Section::Read(figures) = &mut b.node_mut().ipamd else { panic!("no figures") };
+        figures.errors.insert("InsufficientCidrBlocks".to_owned(), 1);
+        b.node_mut().pool = Section::NotRead("no".to_owned());
+    };
+    let first = found("InsufficientFreeAddressesInSubnet", 9, 600, without_books).first().copied();
+    assert_eq!(first, Some((Cause::SubnetEmpty, Level::Fault)));
+    // A subnet that is empty now is the evidence.
+    let empty = |b: &mut Bundle| {
+        let other = Subnet { id: "subnet-b".to_owned(), ..b.subnet_mut().clone() };
+        b.subnet_mut().free = 0;
+        let full = b.subnet_mut().clone();
+        b.subnets = Section::Read(vec![full, other]);
+        b.pool_mut().free_slots.insert("subnet-a".to_owned(), 2);
+        b.pool_mut().new_eni_subnets = vec!["subnet-b".to_owned()];
+    };
+    let backs_off = [(Cause::IpamdBackOff, Level::Fault)];
+    assert_eq!(found("InsufficientFreeAddressesInSubnet", 1, 20, empty), backs_off);
 }

@@ -10,7 +10,7 @@ use crate::fixtures::{REFUSED, Spoil, event};
 
 type Case = (&'static str, fn(&mut Bundle), Cause);
 
-fn ipamd(bundle: &mut Bundle, codes: &[&str]) {
+pub(super) fn ipamd(bundle: &mut Bundle, codes: &[&str]) {
     let pool = bundle.pool_mut();
     let (total, assigned) = (pool.attached, pool.assigned);
     let errors = codes.iter().map(|code| ((*code).to_owned(), 3)).collect();
@@ -313,6 +313,11 @@ pub(super) const FAULTY: &[Case] = &[
     ),
     ("no event is left of a pod that hangs for days", |b| b.pod_mut().events.clear(), Cause::InstanceLimit),
     (
+        "its volume came long ago, and no event is left of the address",
+        |b| b.pod_mut().events = vec![event("FailedAttachVolume", "", 1800)],
+        Cause::InstanceLimit,
+    ),
+    (
         "kubelet has refused it",
         |b| {
             (b.pod_mut().phase, b.pod_mut().reason) = ("Failed".to_owned(), Some("OutOfpods".to_owned()));
@@ -325,6 +330,17 @@ pub(super) const FAULTY: &[Case] = &[
             unscheduled(
                 b,
                 "0/2 nodes are available: 2 Too many pods. preemption: 0/2 nodes are available: 2 No victims.",
+            );
+        },
+        Cause::MaxPods,
+    ),
+    (
+        "kube-scheduler counts pods, and speaks of claims before preemption",
+        |b| {
+            unscheduled(
+                b,
+                "0/3 nodes are available: 1 Insufficient cpu, 2 Too many pods. no new claims to deallocate, preemption: 0/3 nodes are \
+                 available: 1 Insufficient cpu, 2 No preemption victims found for incoming pod.",
             );
         },
         Cause::MaxPods,

@@ -125,6 +125,19 @@ pub(super) const UNRELATED: &[Case] = &[
         Some(Cause::OtherTrouble),
     ),
     (
+        "its volume was not attached once, and its sandbox is made meanwhile",
+        |b| {
+            b.pod_mut().sandbox = Some(true);
+            b.pod_mut().events = vec![event("FailedMount", "", 1800), event("Failed", "", 1200)];
+        },
+        None,
+    ),
+    (
+        "its volume was not attached, and kubelet tries every 122 s",
+        |b| b.pod_mut().events = vec![event("FailedAttachVolume", "", 130)],
+        Some(Cause::OtherTrouble),
+    ),
+    (
         "its sandbox fails for another reason",
         |b| {
             let message = "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get sandbox image \"pause:3.5\"";
