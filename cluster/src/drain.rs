@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use crate::connect::Client;
 pub use crate::tenant::{Disruption, Owner, Tenant};
+use crate::volume;
 
 /// Key of the taint (effect `NoSchedule`) and of the annotation.
 pub const MARK: &str = "headroom.dev/scale-in";
@@ -115,6 +116,15 @@ pub async fn tenants(client: &Client, node: &str) -> Result<Vec<Tenant>, DrainEr
     let params = ListParams::default().fields(&format!("spec.nodeName={node}"));
     let pods = pages(pods, params, "pods").await?;
     Ok(pods.into_iter().filter_map(Tenant::of).collect())
+}
+
+/// Says of the pods that have to leave which are [pinned](Tenant::pinned) by a volume, as their claims and PersistentVolumes are now. One
+/// that is not there or may not be read pins.
+///
+/// # Errors
+/// What else the client reports; RBAC: `get` on `persistentvolumeclaims` and `persistentvolumes`.
+pub async fn pin(client: &Client, tenants: &mut [Tenant]) -> Result<(), DrainError> {
+    volume::pin(client, tenants).await
 }
 
 /// Pods with a label, wherever they run, each with its node and whether it is Ready.

@@ -63,6 +63,7 @@ mod sandbox;
 mod tally;
 mod tenant;
 mod ties;
+mod volume;
 mod watch;
 
 pub use autoscaler::{AutoscalerPod, autoscaler_pods};

@@ -1,6 +1,6 @@
 //! The pods of a node that is to be emptied, and the budgets that protect them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use headroom_capacity::binding::Requests;
@@ -64,6 +64,10 @@ pub struct Tenant {
     pub has_ip: bool,
     /// It has an `emptyDir` or `hostPath` volume, which does not move with it.
     pub local_storage: bool,
+    /// Its PersistentVolumeClaims. Not those of generic ephemeral volumes, which are made anew with it.
+    pub claims: BTreeSet<String>,
+    /// By which volume its data is bound to its node, or why that is not known. `None` until [`pin`](crate::drain::pin) has looked.
+    pub pinned: Option<String>,
     /// Cluster Autoscaler's `safe-to-evict` annotation.
     pub safe_to_evict: Option<bool>,
     /// How long it may take to end.
@@ -118,6 +122,13 @@ impl Tenant {
                 .iter()
                 .flatten()
                 .any(|volume| volume.empty_dir.is_some() || volume.host_path.is_some()),
+            claims: spec
+                .volumes
+                .into_iter()
+                .flatten()
+                .filter_map(|one| Some(one.persistent_volume_claim?.claim_name))
+                .collect(),
+            pinned: None,
             safe_to_evict: annotations.get(SAFE_TO_EVICT).and_then(|text| text.parse().ok()),
             grace: Duration::from_secs(u64::try_from(grace).unwrap_or(0)),
         })
@@ -203,6 +214,16 @@ mod tests {
         let pod = tenant(owned("ReplicaSet"), spec);
         assert_eq!((pod.requests.cpu_millis, pod.requests.memory_bytes), (250, 64 << 20));
         assert_eq!((pod.demand, pod.local_storage, pod.grace), (Demand::PodIp, true, Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn its_claims_are_those_that_outlive_it() {
+        let claim = |name: &str| json!({"name": name, "persistentVolumeClaim": {"claimName": name}});
+        let volumes =
+            json!([claim("data"), claim("logs"), {"name": "tmp", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}}]);
+        let pod = tenant(owned("StatefulSet"), json!({"containers": [], "volumes": volumes}));
+        assert_eq!(pod.claims, ["data", "logs"].map(str::to_owned).into());
+        assert_eq!((pod.requests.volumes, pod.local_storage, pod.pinned), (3, false, None));
     }
 
     #[test]

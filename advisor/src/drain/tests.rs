@@ -33,6 +33,8 @@ fn pod(name: &str) -> Tenant {
         ties: Default::default(),
         has_ip: true,
         local_storage: false,
+        claims: Default::default(),
+        pinned: None,
         safe_to_evict: None,
         grace: Duration::from_secs(30),
     }

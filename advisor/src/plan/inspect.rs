@@ -86,7 +86,7 @@ impl Filters for Moves<'_> {
         let filter = self.stands.filter(subject(pod));
         move |node| {
             let Some(info) = self.facts.cluster.nodes.get(node) else { return false };
-            // An EBS volume stays in its zone.
+            // An EBS volume stays in its zone; what stays on its node was refused before.
             let reaches = pod.requests.volumes == 0 || info.node.zone == self.zone;
             reaches && pod.placement.allows(&info.node) && filter.lets_on(&info.node)
         }
@@ -119,6 +119,10 @@ fn may_move(pod: &Tenant, own_pod: Option<&str>) -> Result<(), Because> {
         None if pod.owner == Owner::Nobody => return refuse(Refusal::PodNotReplicated),
         None if pod.local_storage => return refuse(Refusal::PodLocalStorage),
         None => {}
+    }
+    // Whoever allows that it is moved has not moved its data: it would wait for its node for ever.
+    if let Some(why) = &pod.pinned {
+        return Err(Because::new(Refusal::PodLocalStorage, format!("{}: {why}", pod.full_name())));
     }
     if pod.placement.tolerates_everything() {
         return refuse(Refusal::PodToleratesTaint);

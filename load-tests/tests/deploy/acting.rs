@@ -96,5 +96,8 @@ async fn fed_and_within_what_is_granted(variant: &Variant, installed: &Installed
 }
 
 /// What is granted and may stay unused in a run, and why it is granted.
-const UNUSED: [(&str, &str); 1] =
-    [("patch events.events.k8s.io in headroom-advisor", "an event that repeats within six minutes is counted up")];
+const UNUSED: [(&str, &str); 3] = [
+    ("patch events.events.k8s.io in headroom-advisor", "an event that repeats within six minutes is counted up"),
+    ("get persistentvolumeclaims in headroom-advisor", "no pod of the run has a volume"),
+    ("get persistentvolumes in headroom-advisor", "no pod of the run has a volume"),
+];

@@ -45,6 +45,8 @@ fn tenant(nth: usize, app: &str, spec: &Value) -> Tenant {
         ties: Ties::of_spec(spec.clone(), "default", &labels(app)).unwrap(),
         has_ip: true,
         local_storage: false,
+        claims: Default::default(),
+        pinned: None,
         safe_to_evict: None,
         grace: Duration::from_secs(30),
     }
@@ -171,6 +173,26 @@ fn ports_of_the_host_and_devices_are_taken_once() {
     world.stands("i-3", "train", &gpu("2"));
     assert_eq!(world.leave(&[("web", &gpu("1")), ("web", &gpu("1"))]), None);
     assert_eq!(world.leave(&[("web", &gpu("1")), ("web", &gpu("2"))]), NOWHERE);
+}
+
+#[test]
+fn a_volume_that_stays_on_the_node_keeps_it_whatever_the_owner_allows() {
+    let world = world();
+    for safe_to_evict in [None, Some(true)] {
+        let bound = |pinned: Option<&str>| Tenant {
+            safe_to_evict,
+            pinned: pinned.map(str::to_owned),
+            ..tenant(0, "db", &json!({}))
+        };
+        let leave = |pod: Tenant| {
+            let inspected = Inspected { tenants: vec![pod], ..Inspected::default() };
+            world.with(|facts| inspect(facts, "i-1", &inspected))
+        };
+        assert_eq!(leave(bound(None)), Ok(()));
+        let why = leave(bound(Some("claim data: volume pv-1 is on a disk of its node"))).unwrap_err();
+        assert_eq!(why.refusal, Refusal::PodLocalStorage);
+        assert!(why.detail.starts_with("default/db-0: claim data"), "{}", why.detail);
+    }
 }
 
 #[test]

@@ -163,10 +163,11 @@ async fn look_and_choose(means: &Means, target: &Target) -> Result<Chosen, Drain
     if runs_on.is_some_and(|instance| instance != target.instance) {
         return give_back("the node's name belongs to another instance");
     }
-    let tenants = match &look {
+    let mut tenants = match &look {
         Some(_) => node::tenants(&means.client, &target.node).await?,
         None => Vec::new(),
     };
+    node::pin(&means.client, &mut tenants).await?;
     let empty = !tenants.iter().any(Tenant::must_leave);
     let sent = mark.as_ref().is_some_and(|mark| mark.terminate_sent_at_ms.is_some());
     // In between, while pods end, there is nothing to ask the group.

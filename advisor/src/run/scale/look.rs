@@ -26,11 +26,12 @@ pub(super) fn begin(means: &Arc<Means>, tell: &mpsc::Sender<News>, node: &Arc<st
 }
 
 async fn read(means: &Means, node: &str) -> Result<Inspected, drain::DrainError> {
-    let (tenants, disruptions, dns) = tokio::try_join!(
+    let (mut tenants, disruptions, dns) = tokio::try_join!(
         drain::tenants(&means.client, node),
         drain::disruptions(&means.client),
         drain::labelled(&means.client, DNS.0, DNS.1),
     )?;
+    drain::pin(&means.client, &mut tenants).await?;
     let ready = dns.into_iter().filter(|(_, ready)| *ready);
     Ok(Inspected {
         tenants,
