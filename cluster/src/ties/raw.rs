@@ -75,7 +75,8 @@ pub(crate) struct ClaimRef {
 }
 
 impl PodAffinity {
-    /// The terms of a pod in `namespace`, and whether one of them selects namespaces by labels, which are not known.
+    /// The terms of a pod in `namespace`, and whether one of them selects namespaces by labels. Which those are is not known: it is taken
+    /// to be about all, so that a pod that is there keeps away whom it may keep away.
     pub(crate) fn terms(self, namespace: &str) -> (Vec<PodTerm>, bool) {
         let mut beyond = false;
         let terms = self.required.into_iter().map(|raw| {
@@ -84,7 +85,7 @@ impl PodAffinity {
                 Some(by) if by.is_empty() => None,
                 Some(_) => {
                     beyond = true;
-                    Some(raw.namespaces)
+                    None
                 }
                 None if raw.namespaces.is_empty() => Some(vec![namespace.to_owned()]),
                 None => Some(raw.namespaces),

@@ -48,7 +48,14 @@ fn only_what_must_hold_counts_and_what_is_not_read_is_beyond() {
         "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "ScheduleAnyway"}]});
     assert_eq!(ties(soft), Ties::default());
     let by_labels = json!({"topologyKey": "z", "namespaceSelector": {"matchLabels": {"team": "a"}}});
-    assert!(away_from(by_labels).beyond, "labels of namespaces are not watched");
+    assert!(away_from(by_labels.clone()).beyond, "labels of namespaces are not watched");
+    for named in [json!([]), json!(["shop"])] {
+        let mut term = by_labels.clone();
+        (term["labelSelector"], term["namespaces"]) = (json!({"matchLabels": {"app": "web"}}), named);
+        let apart = away_from(term);
+        let repels = |app: &str| apart.anti_affinity[0].matches("anywhere", &labels(&[("app", app)]));
+        assert!(repels("web") && !repels("db"), "whom it may be about, it is about");
+    }
     assert!(ties(json!({"resourceClaims": [{"name": "gpu"}]})).beyond);
 }
 
