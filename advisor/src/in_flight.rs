@@ -34,7 +34,7 @@ pub(crate) use groups::{
     NewNode, ZONE_LABEL, budgets, counts, eni_config_of, eni_config_to_come, footprint, of_groups, of_new_node,
     of_node_to_come, to_come,
 };
-pub(crate) use likeness::Likeness;
+pub(crate) use likeness::{Likeness, has_template};
 pub(crate) use spread::spread;
 pub use units::Units;
 

@@ -12,6 +12,7 @@ use crate::ledger::Known;
 
 /// Labels that have the name of the zone: Kubernetes' two and the EBS CSI driver's.
 const ZONE_LABELS: [&str; 3] = [ZONE_LABEL, "failure-domain.beta.kubernetes.io/zone", "topology.ebs.csi.aws.com/zone"];
+const REGION_LABELS: [&str; 2] = ["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"];
 const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
 /// Tags of a group by which Cluster Autoscaler is told what its nodes look like (CA `cloudprovider/aws/aws_manager.go`,
 /// `extractLabelsFromAsg`, `extractTaintsFromAsg`). The value of a taint is `value:effect`.
@@ -42,11 +43,21 @@ pub(crate) struct Likeness {
     taints: Vec<Taint>,
 }
 
+/// Whether it is known which labels and taints a node of the group will have. EKS writes those of a managed node group into no tag: Cluster
+/// Autoscaler asks `eks:DescribeNodegroup` (CA `cloudprovider/aws/managed_nodegroup_cache.go`). So there tags must have been added.
+pub(crate) fn has_template(known: &Known<'_>, group: &Group) -> bool {
+    let tagged = |tag: &String| tag.starts_with(LABEL_TAG) || tag.starts_with(TAINT_TAG);
+    !group.tags.contains_key(EKS_GROUP.0) || group.tags.keys().any(tagged) || !ready_nodes(known, group).is_empty()
+}
+
+fn ready_nodes<'a>(known: &Known<'a>, group: &Group) -> Vec<&'a Node> {
+    let members = group.members.iter().filter_map(|member| known.members().get(known.place(&member.instance)?));
+    members.filter_map(|member| member.node).map(|info| &info.node).filter(|node| node.ready).collect()
+}
+
 impl Likeness {
     pub(crate) fn of(known: &Known<'_>, group: &Group) -> Likeness {
-        let members = group.members.iter().filter_map(|member| known.members().get(known.place(&member.instance)?));
-        let nodes = members.filter_map(|member| member.node).map(|info| &info.node);
-        let ready: Vec<&Node> = nodes.filter(|node| node.ready).collect();
+        let ready = ready_nodes(known, group);
         if ready.is_empty() { Likeness::of_tags(known, group) } else { Likeness::of_nodes(&ready) }
     }
 
@@ -73,8 +84,18 @@ impl Likeness {
         let shapes = types.iter().filter_map(|name| known.inventory().offers.get(name)?.shape);
         let archs: BTreeSet<_> = shapes.map(|shape| Some(shape.architecture.label().to_owned())).collect();
         let types: BTreeSet<_> = types.into_iter().map(|name| Some(name.to_string())).collect();
-        let by_type = [("node.kubernetes.io/instance-type", types), ("kubernetes.io/arch", archs)];
-        let mut labels = BTreeMap::from([("kubernetes.io/os".to_owned(), "linux".to_owned())]);
+        let by_type = [
+            ("node.kubernetes.io/instance-type", types.clone()),
+            ("beta.kubernetes.io/instance-type", types),
+            ("kubernetes.io/arch", archs.clone()),
+            ("beta.kubernetes.io/arch", archs),
+        ];
+        let os = ["kubernetes.io/os", "beta.kubernetes.io/os"].map(|label| (label.to_owned(), "linux".to_owned()));
+        let mut labels = BTreeMap::from(os);
+        let subnet = group.subnets.iter().find_map(|id| known.inventory().subnets.get(id));
+        if let Some(region) = subnet.map(|subnet| region(&subnet.az)) {
+            labels.extend(REGION_LABELS.map(|label| (label.to_owned(), region.to_owned())));
+        }
         if let Some(name) = group.tags.get(EKS_GROUP.0) {
             labels.insert(EKS_GROUP.1.to_owned(), name.clone());
         }
@@ -113,6 +134,13 @@ impl Likeness {
     }
 }
 
+/// The zone's region, with which its name begins: `us-west-2` of `us-west-2a`, and of the local zone `us-west-2-lax-1a`.
+fn region(az: &str) -> &str {
+    let after_digits =
+        az.char_indices().skip_while(|(_, at)| !at.is_ascii_digit()).find(|(_, at)| !at.is_ascii_digit());
+    after_digits.and_then(|(end, _)| az.get(..end)).unwrap_or(az)
+}
+
 fn lasts(taint: &Taint) -> bool {
     taint.key != MARK && !PASSING_TAINTS.iter().any(|passing| taint.key.starts_with(passing))
 }
@@ -145,5 +173,22 @@ impl Looks for InZone<'_> {
 
     fn taints(&self) -> &[Taint] {
         &self.like.taints
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_named_after_its_region() {
+        for (az, named) in [
+            ("us-west-2a", "us-west-2"),
+            ("us-gov-east-1b", "us-gov-east-1"),
+            ("us-west-2-lax-1a", "us-west-2"),
+            ("us-east-1-wl1-bos-wlz-1", "us-east-1"),
+        ] {
+            assert_eq!(region(az), named);
+        }
     }
 }

@@ -68,6 +68,8 @@ refusals! {
     NoGroupForPod = "no_group_for_pod", "no group that is scaled has nodes that the pod may be on";
     /// Nothing is known of what a node of the group takes.
     UnknownType = "unknown_instance_type", "what a node of the group takes is not known";
+    /// A managed node group without a Ready node: its labels and taints are EKS's to tell, and no tag does.
+    UnknownTemplate = "unknown_node_template", "which labels and taints a node of the group has is not known";
     /// Launches failed.
     BackOff = "back_off", "launches of the group failed lately";
     /// The zones would be out of balance, and AZRebalance would end another node undrained.

@@ -14,7 +14,7 @@ use super::journal::Deed;
 use super::node_cost::NodeCosts;
 use super::refusal::{Because, Refusal};
 use super::{Cause, ScaleOut, ScalingPlan, What};
-use crate::in_flight::{OnEach, Units, of_node_to_come, spread};
+use crate::in_flight::{OnEach, Units, has_template, of_node_to_come, spread};
 use crate::inventory::{Group, Subnet};
 use crate::ledger::InFlight;
 
@@ -131,6 +131,9 @@ fn may_grow(
     let pause = Duration::from_secs(facts.policy.scale_out.cool_down_secs);
     if facts.journal.last(Deed::ScaleOut, Some(name)).is_some_and(|at| facts.now.since(at) < pause) {
         return Err(Refusal::CoolDown.into());
+    }
+    if !has_template(facts.known, group) {
+        return Err(Refusal::UnknownTemplate.into());
     }
     let daemons = costs.daemons(group);
     match costs.pods_per_node(group) {

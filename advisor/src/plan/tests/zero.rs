@@ -56,3 +56,29 @@ fn its_tags_say_who_may_be_there() {
     world.group().types.push("m5.xlarge".into());
     assert_eq!(added(&world), 0, "it may be of another type");
 }
+
+#[test]
+fn a_managed_node_group_is_not_taken_to_have_no_taints() {
+    let mut world = world(json!({}));
+    world.group().types = vec!["m5.large".into()];
+    world.group().tags.insert("eks:nodegroup-name".to_owned(), "workers".to_owned());
+    assert_eq!(why(&world.plan(), What::ScaleOut), [Refusal::UnknownTemplate]);
+    tag(&mut world, "label/team", "ml");
+    assert_eq!(added(&world), 2, "somebody has said what its nodes are like");
+}
+
+#[test]
+fn labels_that_every_node_gets_need_no_tag() {
+    for (label, value, nodes) in [
+        ("topology.kubernetes.io/region", "us-west-2", 2),
+        ("topology.kubernetes.io/region", "us-east-1", 0),
+        ("failure-domain.beta.kubernetes.io/region", "us-west-2", 2),
+        ("beta.kubernetes.io/os", "linux", 2),
+        ("beta.kubernetes.io/os", "windows", 0),
+        ("beta.kubernetes.io/instance-type", "m5.large", 2),
+    ] {
+        let mut world = world(json!({"nodeSelector": {label: value}}));
+        world.group().types = vec!["m5.large".into()];
+        assert_eq!(added(&world), nodes, "{label}={value}");
+    }
+}
