@@ -184,7 +184,7 @@ impl What {
 #[must_use]
 pub fn plan(facts: &Facts<'_>, generation: u64, unneeded: &Unneeded) -> (ScalingPlan, Unneeded) {
     let costs = node_cost::NodeCosts::new(facts.known);
-    let (shortage, classes) = shortage::shortage(facts, &costs);
+    let (shortage, mut classes) = shortage::shortage(facts, &costs);
     let mut plan = ScalingPlan {
         generation,
         made_at: facts.now,
@@ -193,8 +193,8 @@ pub fn plan(facts: &Facts<'_>, generation: u64, unneeded: &Unneeded) -> (Scaling
         shortage,
         ..ScalingPlan::default()
     };
-    scale_out::add(facts, &costs, classes, &mut plan);
-    let unneeded = scale_in::add(facts, unneeded, &mut plan);
+    scale_out::add(facts, &costs, &mut classes, &mut plan);
+    let unneeded = scale_in::add(facts, &classes, unneeded, &mut plan);
     evict::add(facts, &mut plan);
     (plan, unneeded)
 }

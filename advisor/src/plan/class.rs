@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use headroom_cluster::Placement;
+use headroom_cluster::{Node, Placement};
 
 use super::facts::Facts;
 use crate::headroom::grants_without;
@@ -45,6 +45,8 @@ pub(super) struct Class<'a> {
     /// One of them, `namespace/name`.
     pub(super) first: &'a Arc<str>,
     pods: u32,
+    /// Of these, those that are on no node yet.
+    waiting: u32,
     /// Of these, those that room on nodes does not help.
     passed_over: u32,
     /// The groups that could have a node for them.
@@ -62,12 +64,14 @@ pub(super) fn classes<'a>(facts: &Facts<'a>, pods: impl Iterator<Item = (&'a Pod
             placement,
             first: &pod.name,
             pods: 0,
+            waiting: 0,
             passed_over: 0,
             groups: BTreeMap::new(),
             need: 0,
         });
         class.first = class.first.min(&pod.name);
         class.pods += 1;
+        class.waiting += u32::from(pod.node.is_none());
         class.passed_over += u32::from(passed_over);
     }
     let mut classes: Vec<Class<'_>> = classes.into_values().collect();
@@ -145,6 +149,12 @@ pub(super) fn wanted<'a>(classes: &[Class<'a>], group: &Arc<str>) -> Vec<(Zones<
     }
     wanted.sort_by_key(|(_, pods)| std::cmp::Reverse(*pods));
     wanted
+}
+
+/// Pods that wait for an address and may be on the node.
+pub(super) fn may_come(classes: &[Class<'_>], node: &Node) -> u32 {
+    let there = classes.iter().filter(|class| class.waiting > 0 && class.placement.allows(node));
+    there.map(|class| class.waiting).sum()
 }
 
 /// Takes off what nodes of `group` in `by` serve.

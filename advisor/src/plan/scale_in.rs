@@ -7,6 +7,7 @@ use headroom_capacity::binding::{shape, utilisation};
 use headroom_capacity::time::Time;
 use headroom_capacity::units::Ips;
 
+use super::class::{self, Class};
 use super::facts::Facts;
 use super::fit::{self, Room};
 use super::gate;
@@ -43,7 +44,7 @@ struct Spare<'a> {
 }
 
 /// Adds at most one node, and says of the others why they stay.
-pub(super) fn add(facts: &Facts<'_>, before: &Unneeded, plan: &mut ScalingPlan) -> Unneeded {
+pub(super) fn add(facts: &Facts<'_>, classes: &[Class<'_>], before: &Unneeded, plan: &mut ScalingPlan) -> Unneeded {
     if !facts.policy.scale_in.enabled {
         return Unneeded::default();
     }
@@ -66,7 +67,7 @@ pub(super) fn add(facts: &Facts<'_>, before: &Unneeded, plan: &mut ScalingPlan) 
     spare.sort_by(|a, b| a.utilisation.total_cmp(&b.utilisation).then_with(|| a.name.cmp(b.name)));
     let mut tried = 0;
     for one in &spare {
-        if let Err(because) = one.may_go(facts) {
+        if let Err(because) = one.may_go(facts).and_then(|()| one.is_not_waited_for(facts, classes)) {
             plan.refuse(What::ScaleIn, one.name, because);
             continue;
         }
@@ -141,6 +142,15 @@ impl Spare<'_> {
             }
         }
         gate::balance(facts, self.group.1, &member.instance)
+    }
+
+    /// Room on it counts for the pods that wait and may be on it, also where no group could have another node for them.
+    fn is_not_waited_for(&self, facts: &Facts<'_>, classes: &[Class<'_>]) -> Result<(), Because> {
+        let info = facts.cluster.nodes.get(self.name);
+        match info.map_or(0, |info| class::may_come(classes, &info.node)) {
+            0 => Ok(()),
+            pods => Err(Because::new(Refusal::NodesWanted, format!("{pods} pods that lack an address may be on it"))),
+        }
     }
 
     /// How many pods have to move, if they find a place, and the pods that are expected in the group find one beside them.

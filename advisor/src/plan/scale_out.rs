@@ -23,16 +23,16 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MOST_TOLD: usize = 20;
 
 /// Adds what the shortage asks for, and then what is expected in each group.
-pub(super) fn add<'a>(facts: &Facts<'a>, costs: &NodeCosts<'_>, mut classes: Vec<Class<'a>>, plan: &mut ScalingPlan) {
+pub(super) fn add<'a>(facts: &Facts<'a>, costs: &NodeCosts<'_>, classes: &mut [Class<'a>], plan: &mut ScalingPlan) {
     if !facts.policy.scale_out.enabled {
         return;
     }
-    tell_nowhere(&classes, plan);
+    tell_nowhere(classes, plan);
     let coming = plan.shortage.coming;
     // Which group the nodes that come are of does not matter here: the next plan will know them.
     let expected = |name: &Arc<str>| facts.expected_short(name).saturating_sub(coming);
     let asked: Vec<_> =
-        facts.managed().filter(|(name, _)| expected(name) > 0 || !class::wanted(&classes, name).is_empty()).collect();
+        facts.managed().filter(|(name, _)| expected(name) > 0 || !class::wanted(classes, name).is_empty()).collect();
     if asked.is_empty() {
         return;
     }
@@ -61,7 +61,7 @@ pub(super) fn add<'a>(facts: &Facts<'a>, costs: &NodeCosts<'_>, mut classes: Vec
         if nodes_left == 0 {
             break;
         }
-        match one.grow_for(facts, &mut rooms, &mut classes, nodes_left) {
+        match one.grow_for(facts, &mut rooms, classes, nodes_left) {
             Some(Ok(step)) => {
                 nodes_left -= step.to - step.from;
                 plan.scale_out.push(step);

@@ -124,6 +124,19 @@ fn pods_that_no_group_can_help_are_told_and_keep_no_node() {
 }
 
 #[test]
+fn a_node_that_a_waiting_pod_may_be_on_is_not_spare() {
+    for (pod, stays) in [(json!({}), true), (json!({"nodeSelector": {"team": "nobody"}}), false)] {
+        let mut world = World::new().long_spare();
+        world.waits("web", 1, pod.clone());
+        let plan = world.plan();
+        // The nodes have room for it, so none is added.
+        assert!(plan.scale_out.is_empty(), "{plan}");
+        assert_eq!(plan.scale_in.is_none(), stays, "{plan}");
+        assert_eq!(why(&plan, What::ScaleIn).contains(&Refusal::NodesWanted), stays, "{pod}: {plan}");
+    }
+}
+
+#[test]
 fn a_pod_that_is_bound_to_a_zone_gets_a_node_there() {
     let mut world = world();
     let workers = world.group();
