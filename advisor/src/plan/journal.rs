@@ -62,6 +62,12 @@ impl Launch {
     pub const fn at(&self) -> Time {
         Time::from_millis(self.at_ms)
     }
+
+    /// The first `nodes` of them.
+    #[must_use]
+    pub fn cut(&self, nodes: u32) -> Launch {
+        Launch { to: self.from.saturating_add(nodes).min(self.to), ..self.clone() }
+    }
 }
 
 /// Entries, oldest first, and the launches that are followed: whoever leads next goes on with them.
@@ -95,6 +101,16 @@ impl Journal {
     /// What became of the launch is known, or it was none.
     pub fn settle(&mut self, launch: &Launch) {
         self.launches.retain(|one| one != launch);
+    }
+
+    /// The launch has failed, but for so many of its nodes, which are followed on.
+    pub fn came_short(&mut self, launch: &Launch, nodes: u32, now: Time) {
+        let rest = launch.cut(nodes);
+        self.add(Deed::LaunchFailed, &launch.group, launch.to.saturating_sub(rest.to), now);
+        for one in self.launches.iter_mut().filter(|one| *one == launch) {
+            *one = rest.clone();
+        }
+        self.launches.retain(|one| *one != rest || rest.to > rest.from);
     }
 
     /// Launches of which nobody has said what became of them.
@@ -193,6 +209,19 @@ mod tests {
         assert_eq!(journal.launches(), [launch("b", 3)]);
         journal.launch(Launch { at_ms: at(86_400).as_millis(), ..launch("c", 3) });
         assert_eq!(journal.launches().len(), 1, "not for ever");
+    }
+
+    #[test]
+    fn the_nodes_of_a_failed_launch_that_come_are_followed_on() {
+        for (nodes, followed) in [(0, None), (1, Some(3)), (9, Some(5))] {
+            let launch = Launch { at_ms: at(0).as_millis(), group: "a".to_owned(), from: 2, to: 5 };
+            let mut journal = Journal::default();
+            journal.launch(launch.clone());
+            journal.came_short(&launch, nodes, at(1));
+            let left: Vec<u32> = journal.launches().iter().map(|one| one.to).collect();
+            assert_eq!(left, Vec::from_iter(followed), "{nodes} came");
+            assert_eq!(journal.back_off_until("a", at(2)), Some(at(1) + BACK_OFF.0), "and it failed once");
+        }
     }
 
     #[test]

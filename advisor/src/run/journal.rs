@@ -72,15 +72,14 @@ impl Keeper {
         self.keep(|journal| journal.add(deed, group, count, now)).await;
     }
 
-    /// Notes that a launch need not be followed any more, in memory at least; and that it failed, if it did.
-    pub(super) async fn settle(&self, launch: &Launch, failed_at: Option<Time>) {
-        self.keep(|journal| {
-            journal.settle(launch);
-            if let Some(now) = failed_at {
-                journal.add(Deed::LaunchFailed, &launch.group, launch.to.saturating_sub(launch.from), now);
-            }
-        })
-        .await;
+    /// Notes that a launch need not be followed any more, in memory at least.
+    pub(super) async fn settle(&self, launch: &Launch) {
+        self.keep(|journal| journal.settle(launch)).await;
+    }
+
+    /// Notes that no more than `nodes` come of a launch, which are followed on, in memory at least.
+    pub(super) async fn came_short(&self, launch: &Launch, nodes: u32, now: Time) {
+        self.keep(|journal| journal.came_short(launch, nodes, now)).await;
     }
 
     async fn keep(&self, change: impl Fn(&mut Journal)) {
