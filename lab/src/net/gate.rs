@@ -49,7 +49,7 @@ impl Gate {
     /// # Errors
     /// When no port is free.
     pub async fn start(target: SocketAddr) -> io::Result<Gate> {
-        let place = Place::open((Ipv4Addr::LOCALHOST, 0).into(), Mode::Pass).await?;
+        let place = Place::open(reserve((Ipv4Addr::LOCALHOST, 0).into())?, Mode::Pass).await?;
         let addr = place.addr()?;
         let (modes, changes) = mpsc::channel(1);
         Ok(Gate { addr, modes, _task: Held::spawn(serve(place, addr, target, changes)) })
@@ -86,9 +86,11 @@ async fn serve(
             () = run(&place, mode, target) => None,
         };
         let Some((next, done)) = change else { return };
-        // The port must be free for the next.
+        // The next holds the port before this one lets it go: somebody else's connection might take it.
+        let socket = reserve(addr);
         drop(place);
-        match Place::open(addr, next).await {
+        let opened = async { Place::open(socket?, next).await };
+        match opened.await {
             Ok(opened) => (place, mode) = (opened, next),
             Err(error) => {
                 done.send(Err(error)).ok();
@@ -111,11 +113,17 @@ enum Place {
     },
 }
 
+/// A socket at a port that another of ours may hold too.
+fn reserve(addr: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(addr)?;
+    Ok(socket)
+}
+
 impl Place {
-    async fn open(addr: SocketAddr, mode: Mode) -> io::Result<Place> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(addr)?;
+    async fn open(socket: TcpSocket, mode: Mode) -> io::Result<Place> {
         match mode {
             Mode::Pass | Mode::Divert(_) | Mode::Stall | Mode::Reset => Ok(Place::Open(socket.listen(BACKLOG)?)),
             Mode::Refuse => Ok(Place::Shut(socket)),
