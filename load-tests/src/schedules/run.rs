@@ -62,7 +62,7 @@ pub async fn run(program: &Program, schedule: &Schedule, config: Config, log: &P
             run.advisors[whom] = Some(run.start().await?);
         }
         run.through_the_schedule().await?;
-        run.to_rest().await?;
+        run.come_to_rest().await?;
         Ok(run.outcome)
     };
     let done = done.await;
@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
     }
 
     /// Until the spare nodes are gone and nothing is left behind.
-    async fn to_rest(&mut self) -> Result<()> {
+    async fn come_to_rest(&mut self) -> Result<()> {
         let since = self.now();
         loop {
             self.look()?;
