@@ -7,7 +7,7 @@
 #   observe  a round of the advisor over 5,000 nodes and 30,000 ENIs: a minute; prints its tables
 #   expander  an answer to Cluster Autoscaler with 5,000 pods in 50 groups: seconds; prints its table
 #   forecast  forecasts and alerts on the lab's traces, beside what is used without Headroom: 3 minutes
-#   schedules  1,000 random schedules of faults and kills while an advisor scales in: MINUTES minutes; prints its table
+#   schedules  1,000 random schedules of faults and kills while an advisor scales in: about an hour and a half on 2 cores; prints its table
 #   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls, .../pods or .../forecast; docs/benchmarks has one of each; for
 #          schedules the logs of those that fail
 # Leave the machine alone meanwhile: everything shares its CPUs. Binaries are built into $HEADROOM_CACHE (default ~/.cache/headroom);
