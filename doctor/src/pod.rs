@@ -74,7 +74,9 @@ impl Doctor<'_> {
             return self.containers(report);
         }
         // The condition came with Kubernetes 1.29.
-        if pod.sandbox == Some(true) || (pod.sandbox.is_none() && matches!(sandbox::said(pod), Said::Made)) {
+        let made = pod.sandbox == Some(true) || (pod.sandbox.is_none() && matches!(sandbox::said(pod), Said::Made));
+        // A container has started, and none does without a sandbox.
+        if made || pod.phase == "Running" {
             report.fine.push(format!("its sandbox on node {name} has a network"));
             return self.containers(report);
         }

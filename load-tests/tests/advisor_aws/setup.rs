@@ -92,7 +92,8 @@ impl Aws {
     }
 
     pub(crate) async fn round_with(&self, observer: &mut Observer, nodes: &BTreeSet<InstanceId>) -> Round {
-        let round = observer.round(self.clock.now(), nodes);
+        // On the heap: unoptimised, several such futures in one test are more than a thread's stack.
+        let round = Box::pin(observer.round(self.clock.now(), nodes));
         tokio::time::timeout(Duration::from_secs(60), round).await.expect("every call has a deadline")
     }
 

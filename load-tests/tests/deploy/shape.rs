@@ -97,9 +97,16 @@ fn ports_are_those_that_the_programs_listen_on() {
             assert!(items(&service["spec"], "ports").iter().all(|port| ports.contains(text(port, "/targetPort"))));
         }
         for policy in variant.of_kind("NetworkPolicy") {
-            let ports = selected(&policy["spec"]["podSelector"]["matchLabels"]);
-            let named = items(&policy["spec"], "ingress").iter().flat_map(|rule| items(rule, "ports"));
-            assert!(named.into_iter().all(|port| ports.contains(text(port, "/port"))), "{policy}");
+            let chosen = &policy["spec"]["podSelector"]["matchLabels"];
+            selected(chosen);
+            let workload =
+                variant.workloads().find(|workload| workload["spec"]["selector"]["matchLabels"] == *chosen).unwrap();
+            let listened: Vec<&Value> = containers(&workload["spec"]["template"]["spec"])
+                .flat_map(|container| items(container, "ports"))
+                .map(|port| &port["containerPort"])
+                .collect();
+            let opened = items(&policy["spec"], "ingress").iter().flat_map(|rule| items(rule, "ports"));
+            assert!(opened.into_iter().all(|port| listened.contains(&&port["port"])), "{policy}");
         }
         for budget in variant.of_kind("PodDisruptionBudget") {
             selected(&budget["spec"]["selector"]["matchLabels"]);

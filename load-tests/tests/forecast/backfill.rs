@@ -86,7 +86,8 @@ async fn what_prometheus_scraped_is_the_past() {
     let weeks = |row: &Row| row.history_ips.len() as u64 * STEP / (7 * 86_400);
     let (_, row) = forecast(advisor.admin_addr(), |row| weeks(row) >= 7).await;
     let known = row.history_ips.iter().flatten().filter(|ips| **ips == 77.0).count();
-    assert!(known > 7 * 7 * 288, "{known} steps");
+    // Of seven weeks; the step that runs may not be there yet.
+    assert!(known >= 7 * 7 * 288, "{known} steps");
     advisor.stop().await.unwrap();
     lab.shutdown().await;
 }
