@@ -1,10 +1,14 @@
-//! What an answer to Cluster Autoscaler costs: a request as large as it gets, from its bytes to the groups that are named.
+//! What an answer to Cluster Autoscaler costs: a request as large as it gets, from its bytes to the groups that are named, and the whole
+//! call over TLS beside the transfer alone.
+
+mod call;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use bytes::BytesMut;
 use clap::Args;
 use headroom_advisor::expander::{GroupRoom, Held, Landing, Rooms, Rules, SubnetRoom, Units, decide, read};
@@ -22,7 +26,7 @@ pub struct Size {
     #[arg(long, value_name = "N", default_value = "5000")]
     pods: u32,
     /// Groups.
-    #[arg(long, value_name = "N", default_value = "50")]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=64))]
     groups: u32,
     /// Bytes of a pod.
     #[arg(long, value_name = "N", default_value = "400")]
@@ -39,11 +43,21 @@ struct Steps {
     read: Vec<f64>,
     decide: Vec<f64>,
     all: Vec<f64>,
+    call: Vec<f64>,
+    transfer: Vec<f64>,
 }
 
 /// Measures and gives a table.
-#[must_use]
-pub fn measure(size: Size) -> String {
+///
+/// # Errors
+/// When the advisor that is called does not start or answer.
+pub async fn measure(size: Size) -> Result<String> {
+    let mut steps = answers(size);
+    (steps.call, steps.transfer) = call::calls(size).await?;
+    Ok(table(size, request(size).len(), steps))
+}
+
+fn answers(size: Size) -> Steps {
     let (bytes, rooms) = (request(size), rooms(size));
     let rules = Rules { spare_ips: 16, tolerance_percent: 50, can_veto: true };
     let mut steps = Steps::default();
@@ -70,7 +84,7 @@ pub fn measure(size: Size) -> String {
             steps.all.push(ms(began, decided));
         }
     }
-    table(size, bytes.len(), steps)
+    steps
 }
 
 fn table(size: Size, bytes: usize, steps: Steps) -> String {
@@ -78,7 +92,14 @@ fn table(size: Size, bytes: usize, steps: Steps) -> String {
     let mib = bytes >> 20;
     let mut text = format!("{pods} pods in {groups} groups, {mib} MiB, {}\n\n", Machine::this());
     text.push_str("| step | median ms | p99 ms | most ms |\n|---|---|---|---|\n");
-    let rows = [("decode", steps.decode), ("read", steps.read), ("decide", steps.decide), ("**all**", steps.all)];
+    let rows = [
+        ("decode", steps.decode),
+        ("read", steps.read),
+        ("decide", steps.decide),
+        ("**all**", steps.all),
+        ("the call over TLS, both ends here", steps.call),
+        ("the same bytes over TLS to a server that only reads them", steps.transfer),
+    ];
     for (step, mut values) in rows {
         values.sort_by(f64::total_cmp);
         let at = |percent: usize| values[(values.len() * percent / 100).min(values.len() - 1)];

@@ -57,10 +57,10 @@ fn main() -> ExitCode {
         Command::Pods(command) => on_all_cores(pods::run(command)),
         Command::Observe(command) => observe::run(command),
         Command::Burst(burst) => on_all_cores(burst::run(&burst)),
-        Command::Expander(size) => {
-            print!("{}", expander::measure(size));
+        Command::Expander(size) => on_all_cores(async move {
+            print!("{}", expander::measure(size).await?);
             Ok(())
-        }
+        }),
         Command::Forecast(options) => forecast(&options),
         Command::Schedules(schedules) => on_all_cores(schedules::run_all(schedules)),
         Command::ScheduleAdvisor => headroom_load_tests::schedules::advise(),
