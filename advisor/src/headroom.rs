@@ -137,8 +137,14 @@ impl<'a> Free<'a> {
             Budget::Ipv4(budget) => budget.mode,
             _ => Mode::SecondaryIp,
         };
-        let on_attached = node.free_slots.iter().map(|(subnet, slots)| (*slots, self.get(subnet)));
-        let new = self.best(node, mode).map(|subnet| self.get(subnet)).unwrap_or_default();
+        let free = |subnet| {
+            let Units { ips, prefixes } = self.get(subnet);
+            (Ips(ips), Prefixes(prefixes))
+        };
+        let on_attached = node.free_slots.iter().map(|(subnet, slots)| {
+            let (ips, prefixes) = free(subnet);
+            (*slots, ips, prefixes)
+        });
         NodeState {
             budget: node.budget,
             total: node.attached,
@@ -148,12 +154,7 @@ impl<'a> Free<'a> {
             claims: Ips::ZERO,
             pod_enis: node.pod_enis,
             free_slots: node.free_slots.values().sum(),
-            room: Room::Known {
-                on_attached_ips: on_attached.clone().map(|(slots, left)| Ips(left.ips.min(slots))).sum(),
-                on_attached_prefixes: on_attached.map(|(slots, left)| Prefixes(left.prefixes.min(slots))).sum(),
-                for_new_eni_ips: Ips(new.ips),
-                for_new_eni_prefixes: Prefixes(new.prefixes),
-            },
+            room: Room::known(on_attached, self.best(node, mode).map(free).unwrap_or_default()),
             cordoned: false,
             back_off_until: None,
             branch_used: node.branch,

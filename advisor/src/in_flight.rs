@@ -31,8 +31,8 @@ use headroom_capacity::units::{Enis, Ips, Prefixes};
 use crate::ledger::{InFlight, Known};
 pub(crate) use daemons::{Daemons, OnEach};
 pub(crate) use groups::{
-    NewNode, ZONE_LABEL, budgets, counts, eni_config_of, eni_config_to_come, footprint, of_groups, of_new_node,
-    of_node_to_come, to_come,
+    NewNode, budgets, counts, eni_config_of, eni_config_to_come, footprint, of_groups, of_new_node, of_node_to_come,
+    to_come,
 };
 pub(crate) use likeness::{Likeness, has_template};
 pub(crate) use spread::spread;

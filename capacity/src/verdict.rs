@@ -81,6 +81,24 @@ pub enum Room {
     },
 }
 
+impl Room {
+    /// Room of which everything is known: in the subnet of each attached ENI with free slots how many those are and what is free there, and
+    /// what the best subnet for a new ENI has free.
+    pub fn known(on_attached: impl IntoIterator<Item = (u32, Ips, Prefixes)>, for_new_eni: (Ips, Prefixes)) -> Room {
+        let (mut ips, mut prefixes) = (Ips::ZERO, Prefixes::ZERO);
+        for (slots, free_ips, free_prefixes) in on_attached {
+            ips += free_ips.min(Ips(slots));
+            prefixes += free_prefixes.min(Prefixes(slots));
+        }
+        Room::Known {
+            on_attached_ips: ips,
+            on_attached_prefixes: prefixes,
+            for_new_eni_ips: for_new_eni.0,
+            for_new_eni_prefixes: for_new_eni.1,
+        }
+    }
+}
+
 /// One node's pool and the demand on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeState {

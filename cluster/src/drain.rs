@@ -14,15 +14,12 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::connect::Client;
+use crate::pages::{MOST_PAGES, Pages};
 pub use crate::tenant::{Disruption, Owner, Tenant};
 use crate::volume;
 
 /// Key of the taint (effect `NoSchedule`) and of the annotation.
 pub const MARK: &str = "headroom.dev/scale-in";
-/// Pods or budgets on a page.
-const PAGE: u32 = 500;
-/// Pages of a list at most.
-const MOST_PAGES: usize = 200;
 
 /// What the annotation says of a scale-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,14 +162,12 @@ where
         verbs: "list on pods and on poddisruptionbudgets.policy",
         source: Box::new(source),
     };
-    let mut params = params.limit(PAGE);
+    let mut pages = Pages::of(api, params);
     let mut all = Vec::new();
     for _ in 0..MOST_PAGES {
-        let page = api.list(&params).await.map_err(failed)?;
-        all.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(all),
+        all.extend(pages.next().await.map_err(failed)?);
+        if !pages.more() {
+            return Ok(all);
         }
     }
     Err(DrainError::Endless(kind))

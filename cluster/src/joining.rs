@@ -6,11 +6,7 @@ use kube::api::ListParams;
 use thiserror::Error;
 
 use crate::connect::Client;
-
-/// Nodes on a page.
-const PAGE: u32 = 500;
-/// Pages at most: far more nodes than Kubernetes carries.
-const MOST_PAGES: usize = 200;
+use crate::pages::{MOST_PAGES, Pages};
 
 /// A node, as far as it tells whether an instance has joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,20 +42,18 @@ pub enum JoiningError {
 /// # Errors
 /// What the client reports; RBAC: `list` on `nodes`.
 pub async fn node_of(client: &Client, instance: &str) -> Result<Option<Joined>, JoiningError> {
-    let nodes = Api::<core::Node>::all(client.clone());
-    let mut params = ListParams::default().limit(PAGE);
+    let mut nodes = Pages::of(Api::<core::Node>::all(client.clone()), ListParams::default());
     for _ in 0..MOST_PAGES {
-        let page = nodes.list(&params).await.map_err(|source| JoiningError::Failed {
+        let page = nodes.next().await.map_err(|source| JoiningError::Failed {
             what: "the nodes",
             verbs: "list on nodes",
             source: Box::new(source),
         })?;
-        if let Some(node) = page.items.into_iter().find(|node| is_of(node, instance)) {
+        if let Some(node) = page.into_iter().find(|node| is_of(node, instance)) {
             return Ok(Some(joined(node)));
         }
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(None),
+        if !nodes.more() {
+            return Ok(None);
         }
     }
     Err(JoiningError::Endless)

@@ -10,10 +10,9 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::connect::Client;
+use crate::pages::Pages;
 use crate::watch::chain;
 
-/// Objects on a page of a list.
-const PAGE: u32 = 500;
 /// A page that does not come is not waited for longer.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -101,23 +100,20 @@ pub async fn look(client: &Client, what: Look, which: &Which) -> Result<Found, L
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
-    let mut params = ListParams::default().fields(&which.fields).labels(&which.labels).limit(PAGE);
+    let mut pages = Pages::of(api, ListParams::default().fields(&which.fields).labels(&which.labels));
     let mut found = Found::default();
     loop {
         let failed = |error: kube::Error| LookError::Failed { what: what.plural(), why: chain(&error) };
-        let page = timeout(DEADLINE, api.list(&params)).await.map_err(|_| LookError::Timeout(what.plural()))?;
-        let page = page.map_err(failed)?;
+        let page = timeout(DEADLINE, pages.next()).await.map_err(|_| LookError::Timeout(what.plural()))?;
         // An object of a list becomes the JSON that it was made from.
-        found.objects.extend(page.items.iter().filter_map(|object| serde_json::to_value(object).ok()));
-        let next = page.metadata.continue_.filter(|token| !token.is_empty());
+        found.objects.extend(page.map_err(failed)?.iter().filter_map(|object| serde_json::to_value(object).ok()));
         if found.objects.len() >= which.most {
-            found.more = next.is_some() || found.objects.len() > which.most;
+            found.more = pages.more() || found.objects.len() > which.most;
             found.objects.truncate(which.most);
             return Ok(found);
         }
-        match next {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(found),
+        if !pages.more() {
+            return Ok(found);
         }
     }
 }

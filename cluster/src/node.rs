@@ -13,6 +13,15 @@ use crate::event::{Event, Node, Taint};
 use crate::object::{Object, null_is_default};
 use crate::quantity::{Amount, Quantity};
 
+/// The label that has the name of a node's zone.
+pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// Every label that has it: Kubernetes' own (k8s.io/api `core/v1`, `well_known_labels.go`) and the EBS CSI driver's (aws-ebs-csi-driver
+/// `pkg/driver/constants.go`, `ZoneTopologyKey`).
+pub const ZONE_LABELS: [&str; 3] =
+    [ZONE_LABEL, "failure-domain.beta.kubernetes.io/zone", "topology.ebs.csi.aws.com/zone"];
+/// Every label that has the name of its region.
+pub const REGION_LABELS: [&str; 2] = ["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"];
+
 /// The EBS volumes that a node can have attached, from kubelets with the in-tree volume plugin (k/k
 /// `pkg/volume/util/attach_limit.go`).
 const EBS_VOLUMES: &str = "attachable-volumes-aws-ebs";
@@ -79,7 +88,7 @@ pub(crate) fn applied(raw: RawNode) -> Option<Event> {
     Some(Event::NodeApplied(Box::new(Node {
         name,
         instance_type: label("node.kubernetes.io/instance-type"),
-        zone: label("topology.kubernetes.io/zone"),
+        zone: label(ZONE_LABEL),
         kind: NodeKind::from_node(|key| labels.get(key).map(String::as_str), provider_id.as_deref()),
         provider_id: provider_id.map(Arc::from),
         max_pods: count(&status.capacity, "pods").unwrap_or(0),

@@ -6,17 +6,8 @@ use kube::Api;
 
 use crate::connect::Client;
 use crate::drain::DrainError;
+use crate::node::{REGION_LABELS, ZONE_LABELS};
 use crate::tenant::Tenant;
-
-/// Labels by which a volume may be bound to nodes and yet be within reach of others of its zone: Kubernetes' own (k8s.io/api `core/v1`,
-/// `well_known_labels.go`) and the EBS CSI driver's (aws-ebs-csi-driver `pkg/driver/constants.go`, `ZoneTopologyKey`).
-const ZONAL: [&str; 5] = [
-    "topology.kubernetes.io/zone",
-    "topology.kubernetes.io/region",
-    "failure-domain.beta.kubernetes.io/zone",
-    "failure-domain.beta.kubernetes.io/region",
-    "topology.ebs.csi.aws.com/zone",
-];
 
 /// Sets [`Tenant::pinned`] of the pods that have to leave. A claim or volume that is not there or may not be read pins as well.
 ///
@@ -84,7 +75,9 @@ fn keeps(volume: &core::PersistentVolumeSpec) -> Option<String> {
         labels.extend(term.match_expressions.iter().flatten());
         fields.extend(term.match_fields.iter().flatten());
     }
-    let other = labels.into_iter().find(|one| !ZONAL.contains(&one.key.as_str())).or(fields.first().copied());
+    // By these it is within reach of other nodes of its zone.
+    let zonal = |key: &str| ZONE_LABELS.contains(&key) || REGION_LABELS.contains(&key);
+    let other = labels.into_iter().find(|one| !zonal(&one.key)).or(fields.first().copied());
     other.map(|one| format!("is bound to nodes by {}", one.key))
 }
 
@@ -106,7 +99,7 @@ mod tests {
     #[test]
     fn a_volume_of_a_zone_or_of_the_network_does_not_keep_its_pod() {
         let ebs = json!({"driver": "ebs.csi.aws.com", "volumeHandle": "vol-1"});
-        for key in ZONAL {
+        for key in ZONE_LABELS.into_iter().chain(REGION_LABELS) {
             assert_eq!(kept(json!({"csi": ebs, "nodeAffinity": affine("matchExpressions", &[key])})), None, "{key}");
         }
         assert_eq!(kept(json!({"csi": {"driver": "efs.csi.aws.com", "volumeHandle": "fs-1"}})), None);
@@ -120,7 +113,7 @@ mod tests {
             (json!({"local": {"path": "/mnt"}, "nodeAffinity": affine("matchExpressions", &[host])}), "disk"),
             (json!({"hostPath": {"path": "/mnt"}}), "disk"),
             (
-                json!({"csi": lvm, "nodeAffinity": affine("matchExpressions", &[ZONAL[0], "topology.topolvm.io/node"])}),
+                json!({"csi": lvm, "nodeAffinity": affine("matchExpressions", &[ZONE_LABELS[0], "topology.topolvm.io/node"])}),
                 "topolvm",
             ),
             (json!({"csi": lvm, "nodeAffinity": affine("matchExpressions", &[host])}), host),

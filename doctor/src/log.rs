@@ -72,6 +72,12 @@ pub fn read(name: &str, input: impl BufRead) -> io::Result<LogReport> {
     Ok(judge::judge(name, &tally))
 }
 
+impl Display for LogReport {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.report, self.overview)
+    }
+}
+
 impl Display for Overview {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let components: Vec<&str> = self.components.iter().map(|component| component.name()).collect();

@@ -57,8 +57,11 @@ impl<'a> View<'a> {
 
     pub(crate) fn state(&self, waiting: u32, cooling: u32) -> NodeState {
         let pool = self.pool;
-        let on_attached = pool.free_slots.iter().map(|(id, slots)| (*slots, self.free(id)));
-        let new = self.new_eni_subnet().map(|subnet| (subnet.free, subnet.free_prefixes)).unwrap_or_default();
+        let free = |subnet: &Subnet| (Ips(subnet.free), Prefixes(subnet.free_prefixes));
+        let on_attached = pool.free_slots.iter().map(|(id, slots)| {
+            let (ips, prefixes) = self.subnet(id).map(free).unwrap_or_default();
+            (*slots, ips, prefixes)
+        });
         NodeState {
             budget: self.budget,
             total: Ips(pool.attached),
@@ -68,12 +71,7 @@ impl<'a> View<'a> {
             claims: Ips::ZERO,
             pod_enis: Enis(pool.pod_enis),
             free_slots: pool.free_slots.values().sum(),
-            room: Room::Known {
-                on_attached_ips: Ips(on_attached.clone().map(|(slots, (ips, _))| ips.min(slots)).sum()),
-                on_attached_prefixes: Prefixes(on_attached.map(|(slots, (_, blocks))| blocks.min(slots)).sum()),
-                for_new_eni_ips: Ips(new.0),
-                for_new_eni_prefixes: Prefixes(new.1),
-            },
+            room: Room::known(on_attached, self.new_eni_subnet().map(free).unwrap_or_default()),
             cordoned: self.node.cordoned,
             back_off_until: None,
             branch_used: Enis(pool.branch),
@@ -133,10 +131,6 @@ impl<'a> View<'a> {
 
     fn subnet(&self, id: &str) -> Option<&'a Subnet> {
         self.subnets.iter().find(|subnet| subnet.id == id)
-    }
-
-    fn free(&self, id: &str) -> (u32, u32) {
-        self.subnet(id).map(|subnet| (subnet.free, subnet.free_prefixes)).unwrap_or_default()
     }
 }
 

@@ -189,11 +189,7 @@ async fn look(command: Command) -> Result<u8> {
         }
         Command::Log(Log { file, shown }) => {
             let found = read_log(&file)?;
-            match shown.output {
-                Output::Text => print(&format!("{}{}", found.report, found.overview))?,
-                Output::Json => print(&(serde_json::to_string_pretty(&found)? + "\n"))?,
-            }
-            Ok(found.report.exit_code())
+            show(&found, shown.output, &found.report)
         }
         Command::Collect(args) => write(args).await,
     }

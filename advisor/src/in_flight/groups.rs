@@ -8,6 +8,7 @@ use headroom_capacity::ids::SubnetId;
 use headroom_capacity::instance::InstanceLimits;
 use headroom_capacity::settings::CniSettings;
 use headroom_capacity::units::{Enis, Ips, Prefixes};
+use headroom_cluster::ZONE_LABEL;
 
 use super::{Likeness, Pool, add, of_pool};
 use crate::inventory::{Group, InstanceId, Member};
@@ -15,8 +16,6 @@ use crate::ledger::{InFlight, Known};
 
 /// The tag by which Cluster Autoscaler is told a label that a node of a group without one will have, here of its type.
 const TYPE_TAG: &str = "k8s.io/cluster-autoscaler/node-template/label/node.kubernetes.io/instance-type";
-/// A label that names the node's zone, which is known before the node is.
-pub(crate) const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
 /// What the instances will take that groups want beyond those that EC2 shows, spread evenly over each group's subnets: nothing
 /// is known of the one that Auto Scaling will choose. It goes down as instances are shown, which are then counted themselves.
@@ -149,6 +148,7 @@ pub(crate) fn eni_config_to_come<'a, 'n>(
     label: impl Fn(&str) -> Option<&'n str>,
     annotation: impl Fn(&str) -> Option<&'n str>,
 ) -> Option<&'a SubnetId> {
+    // The zone is known before the node is.
     let label = |key: &str| if key == ZONE_LABEL { az } else { label(key) };
     configs.get(settings.eni_config(label, annotation)?)?.as_ref()
 }

@@ -3,16 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headroom_cluster::drain::MARK;
-use headroom_cluster::{Looks, Node, Taint};
+use headroom_cluster::{Looks, Node, REGION_LABELS, Taint, ZONE_LABELS};
 
-use super::ZONE_LABEL;
 use super::groups::types;
 use crate::inventory::Group;
 use crate::ledger::Known;
 
-/// Labels that have the name of the zone: Kubernetes' two and the EBS CSI driver's.
-const ZONE_LABELS: [&str; 3] = [ZONE_LABEL, "failure-domain.beta.kubernetes.io/zone", "topology.ebs.csi.aws.com/zone"];
-const REGION_LABELS: [&str; 2] = ["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"];
 const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
 /// Tags of a group by which Cluster Autoscaler is told what its nodes look like (CA `cloudprovider/aws/aws_manager.go`,
 /// `extractLabelsFromAsg`, `extractTaintsFromAsg`). The value of a taint is `value:effect`.

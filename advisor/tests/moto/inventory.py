@@ -12,6 +12,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 import moto_group
+from compared import check
 
 CLUSTER = "prod"
 OWNED = {"Key": f"kubernetes.io/cluster/{CLUSTER}", "Value": "owned"}
@@ -177,11 +178,7 @@ def main():
     for part, expected in theirs.items():
         expected, actual = ordered(expected), ordered(ours["inventory"][part])
         count = len(expected) if isinstance(expected, list) else 1
-        if actual == expected:
-            print(f"ok    {part}: {count}")
-        else:
-            failed += 1
-            print(f"FAIL  {part}\n      boto3   {expected}\n      advisor {actual}")
+        failed += check(f"{part}: {count}", expected, actual)
     return 1 if failed else 0
 
 

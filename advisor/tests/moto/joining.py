@@ -12,6 +12,8 @@ import urllib.request
 import boto3
 from moto.server import ThreadedMotoServer
 
+from compared import check
+
 CLUSTER = "prod"
 TAG = {"Key": f"kubernetes.io/cluster/{CLUSTER}", "Value": "owned"}
 USER_DATA = "#!/bin/bash\nexport TOKEN=hunter2\n/etc/eks/bootstrap.sh prod --kubelet-extra-args '--max-pods=17'\n"
@@ -179,16 +181,10 @@ def ordered(value):
 
 def compare(ours, theirs):
     """The number of parts that differ."""
-    failed = 0
     ours["machine"].get("read", {}).pop("age_secs", None)
-    for part, expected in theirs.items():
-        actual = ours[part].get("read", ours[part])
-        if ordered(actual) == ordered(expected):
-            print(f"ok    {part}")
-        else:
-            failed += 1
-            print(f"FAIL  {part}\n      boto3   {expected}\n      advisor {actual}")
-    return failed
+    return sum(
+        check(part, ordered(expected), ordered(ours[part].get("read", ours[part]))) for part, expected in theirs.items()
+    )
 
 
 def main():
@@ -218,11 +214,7 @@ def main():
         ("no instance", {"read": None}, nothing["machine"]),
         ("no cluster", {"read": None}, nothing["control_plane"]),
     ]:
-        if actual == expected:
-            print(f"ok    {name}")
-        else:
-            failed += 1
-            print(f"FAIL  {name}\n      expected {expected}\n      advisor  {actual}")
+        failed += check(name, expected, actual, "expected")
     return 1 if failed else 0
 
 

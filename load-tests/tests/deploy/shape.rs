@@ -78,14 +78,10 @@ fn ports_are_those_that_the_programs_listen_on() {
         let scheduler = parts["kube-scheduler"];
         assert_eq!(argument(scheduler, "--secure-port"), port(scheduler, "scheduler").to_string());
 
-        let of_pods = |workload: &Value| -> BTreeSet<String> {
-            let ports =
-                containers(&workload["spec"]["template"]["spec"]).flat_map(|container| items(container, "ports"));
-            ports.map(|port| text(port, "/name").to_owned()).collect()
-        };
-        let selected = |selector: &Value| -> BTreeSet<String> {
+        let selected = |selector: &Value| -> Vec<&Value> {
             let chosen = variant.workloads().find(|workload| workload["spec"]["selector"]["matchLabels"] == *selector);
-            of_pods(chosen.unwrap_or_else(|| panic!("{}: nothing has {selector}", variant.name)))
+            let workload = chosen.unwrap_or_else(|| panic!("{}: nothing has {selector}", variant.name));
+            containers(&workload["spec"]["template"]["spec"]).flat_map(|container| items(container, "ports")).collect()
         };
         for workload in variant.workloads() {
             let labels = &workload["spec"]["template"]["metadata"]["labels"];
@@ -94,19 +90,14 @@ fn ports_are_those_that_the_programs_listen_on() {
         }
         for service in variant.of_kind("Service") {
             let ports = selected(&service["spec"]["selector"]);
-            assert!(items(&service["spec"], "ports").iter().all(|port| ports.contains(text(port, "/targetPort"))));
+            let named = |target: &str| ports.iter().any(|port| text(port, "/name") == target);
+            assert!(items(&service["spec"], "ports").iter().all(|port| named(text(port, "/targetPort"))));
         }
         for policy in variant.of_kind("NetworkPolicy") {
-            let chosen = &policy["spec"]["podSelector"]["matchLabels"];
-            selected(chosen);
-            let workload =
-                variant.workloads().find(|workload| workload["spec"]["selector"]["matchLabels"] == *chosen).unwrap();
-            let listened: Vec<&Value> = containers(&workload["spec"]["template"]["spec"])
-                .flat_map(|container| items(container, "ports"))
-                .map(|port| &port["containerPort"])
-                .collect();
+            let ports = selected(&policy["spec"]["podSelector"]["matchLabels"]);
+            let listened = |opened: &Value| ports.iter().any(|port| port["containerPort"] == *opened);
             let opened = items(&policy["spec"], "ingress").iter().flat_map(|rule| items(rule, "ports"));
-            assert!(opened.into_iter().all(|port| listened.contains(&&port["port"])), "{policy}");
+            assert!(opened.into_iter().all(|port| listened(&port["port"])), "{policy}");
         }
         for budget in variant.of_kind("PodDisruptionBudget") {
             selected(&budget["spec"]["selector"]["matchLabels"]);

@@ -17,12 +17,17 @@ pub(in crate::aws) struct InstanceRow {
 
 /// Reads a page. `cluster_tag` is `kubernetes.io/cluster/<name>`.
 pub(in crate::aws) fn instances(body: &[u8], cluster_tag: &str) -> Listing<InstanceRow> {
+    each_instance(body, |xml| instance(xml, cluster_tag))
+}
+
+/// Reads a page, each instance by `row`.
+pub(super) fn each_instance<T>(body: &[u8], row: impl Fn(&mut Xml<'_>) -> Result<T, Malformed>) -> Listing<T> {
     // Instances that one call launched share a reservation.
     let page = Xml::page(body, "reservationSet", |xml| {
         let mut rows = Vec::new();
         xml.each(|xml, name| {
             match name {
-                "instancesSet" => rows = xml.list(|xml| instance(xml, cluster_tag))?,
+                "instancesSet" => rows = xml.list(|xml| row(xml))?,
                 _ => xml.skip()?,
             }
             Ok(())

@@ -5,26 +5,16 @@ use std::collections::BTreeMap;
 use headroom_capacity::time::Time;
 use headroom_doctor::join::{Image, Machine, Route, Rule, SecurityGroup};
 
+use super::instance::each_instance;
 use super::{Listing, date, each_tag, flag, need};
-use crate::aws::xml::{Malformed, Page, Xml};
+use crate::aws::xml::{Malformed, Xml};
 
 /// What the keys of the tags begin with that are kept.
 pub(in crate::aws) const CLUSTER_TAGS: &str = "kubernetes.io/cluster/";
 
 /// Reads a page of `DescribeInstances`.
 pub(in crate::aws) fn machines(body: &[u8], now: Time) -> Listing<Machine> {
-    let page = Xml::page(body, "reservationSet", |xml| {
-        let mut rows = Vec::new();
-        xml.each(|xml, name| {
-            match name {
-                "instancesSet" => rows = xml.list(|xml| machine(xml, now))?,
-                _ => xml.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(Some(rows))
-    })?;
-    Ok(Page { rows: page.rows.into_iter().flatten().collect(), next: page.next })
+    each_instance(body, |xml| machine(xml, now))
 }
 
 fn machine(xml: &mut Xml<'_>, now: Time) -> Result<Machine, Malformed> {

@@ -133,8 +133,7 @@ fn token(term: u32, generation: u64, group: &str, now: Time) -> String {
 }
 
 /// Looks until the nodes are there with addresses, or AWS says why they do not come, or nobody asks for them: the leader that noted them
-/// may have died before it did. Failures
-/// count from `failures_from_ms` on.
+/// may have died before it did. Failures count from `failures_from_ms` on.
 async fn follow(means: Arc<Means>, launch: Launch, failures_from_ms: u64) {
     let core = &means.core;
     let (deadline, began) = (means.books.in_flight_deadline, launch.at());
