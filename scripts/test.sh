@@ -24,6 +24,8 @@ step "the Go programs of the benchmarks"
 (cd load-tests/control-plane && go vet ./cmd/... && go test ./cmd/...)
 step "the chart, and the manifests that are made of it"
 (cd deploy/render && go vet ./... && go test ./...)
+step "what draws the dashboard"
+(cd deploy/prometheus/panels && go vet ./... && go test ./...)
 step "the workspace's tests"
 cargo test --locked --workspace
 step "the lab against boto3, with moto as second opinion"
