@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::bundle::{Bundle, Kind, Node};
 use crate::cause::Cause;
-use crate::pod::of_reason;
+use crate::pod::{Place, of_reason};
 use crate::report::{Finding, Level, Report};
 use crate::room;
 use crate::view::{View, not_read};
@@ -112,8 +112,8 @@ fn look(bundle: &Bundle, view: &View<'_>, report: &mut Report) {
         Verdict::Never(_) if node.max_pods <= node.pods && pool.waiting == 0 => {
             report.fine.push(format!("it is full: {} pods of max-pods {}", node.pods, node.max_pods));
         }
-        Verdict::Never(reason) => report.findings.push(of_reason(bundle, view, reason, level)),
-        Verdict::Unknown(reason) => report.findings.push(of_reason(bundle, view, reason, Level::Unknown)),
+        Verdict::Never(reason) => report.findings.push(of_reason(bundle, view, reason, level, Place::Bound)),
+        Verdict::Unknown(reason) => report.findings.push(of_reason(bundle, view, reason, Level::Unknown, Place::Bound)),
     }
     audit::max_pods(view, level, report);
     for subnet in view.subnets() {

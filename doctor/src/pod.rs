@@ -22,7 +22,7 @@ use crate::bundle::{Bundle, Demand, Event, Kind, Node, Pod};
 use crate::cause::Cause;
 use crate::report::{Finding, Level, Report};
 use crate::view::not_read;
-pub(crate) use finding::of_reason;
+pub(crate) use finding::{Place, of_reason};
 use sandbox::Said;
 
 /// kubelet answers for a pod that has just come within this time, in milliseconds.

@@ -18,6 +18,10 @@ const LATER_LINES: u64 = 50;
 /// Lines that are shown for one cause, one of each text.
 const MOST_EVIDENCE: usize = 4;
 
+/// `kubectl logs` of aws-node shows its start only: ipamd writes to a file.
+const OF_NO_PROGRAM: &str = "give it the log of ipamd (/var/log/aws-routed-eni/ipamd.log on the node), kubelet, containerd, cloud-init, \
+     Cluster Autoscaler or CoreDNS";
+
 /// What is to be made of a row that was met.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -53,7 +57,12 @@ pub(super) fn judge(name: &str, tally: &Tally<'_>) -> LogReport {
     let rank = |cause| ORDER.iter().position(|known| *known == cause);
     report.findings.sort_by_key(|finding| (finding.level, rank(finding.cause)));
     explain(&mut report.findings);
-    if report.findings.is_empty() {
+    if report.findings.is_empty() && tally.components.is_empty() {
+        let says =
+            format!("no known failure, and nothing to tell which program wrote it, is in its {} lines", tally.lines);
+        let finding = Finding::new(Cause::NotRead, Level::Unknown, says).about("the log");
+        report.findings.push(finding.remedy(OF_NO_PROGRAM));
+    } else if report.findings.is_empty() {
         report.fine.push(format!("none of the known failures is in its {} lines", tally.lines));
     }
     let overview = Overview {

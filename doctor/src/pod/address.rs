@@ -7,7 +7,7 @@ use headroom_capacity::units::Enis;
 use headroom_capacity::verdict::{Reason, Verdict};
 
 use super::sandbox::Said;
-use super::{PATIENCE_MS, of_reason, with_event};
+use super::{PATIENCE_MS, Place, of_reason, with_event};
 use crate::bundle::{Bundle, Ipamd, Node, Pod};
 use crate::cause::Cause;
 use crate::node::too_high;
@@ -43,10 +43,10 @@ pub(super) fn look(bundle: &Bundle, pod: &Pod, node: &Node, said: &Said<'_>, rep
     let before = view.pool.waiting.saturating_sub(1);
     let finding = match view.verdict(before, cooling, pod.demand.into()) {
         Verdict::Never(Reason::CoolingDown) if refused && !released(&view) => growing(&view),
-        Verdict::Never(reason) => of_reason(bundle, &view, reason, Level::Fault),
-        Verdict::Unknown(reason) => of_reason(bundle, &view, reason, Level::Unknown),
+        Verdict::Never(reason) => of_reason(bundle, &view, reason, Level::Fault, Place::Bound),
+        Verdict::Unknown(reason) => of_reason(bundle, &view, reason, Level::Unknown, Place::Bound),
         Verdict::Soon(_) if refused && view.unassigned() > 0 && released(&view) => {
-            of_reason(bundle, &view, Reason::CoolingDown, Level::Fault)
+            of_reason(bundle, &view, Reason::CoolingDown, Level::Fault, Place::Bound)
         }
         Verdict::Soon(_) if refused => soon(&view, waited_ms, report),
         Verdict::Now(_) if refused => growing(&view),

@@ -3,7 +3,7 @@
 use headroom_capacity::verdict;
 
 use super::sandbox::Said;
-use super::{of_reason, with_event};
+use super::{Place, of_reason, with_event};
 use crate::bundle::{Bundle, Node, Pod};
 use crate::cause::Cause;
 use crate::report::{Finding, Level, Report};
@@ -25,7 +25,7 @@ pub(super) fn look(bundle: &Bundle, pod: &Pod, node: &Node, said: &Said<'_>, rep
         let finding = Finding::new(Cause::PodEniOff, Level::Fault, says);
         finding.remedy("use an instance type that takes a trunk ENI; a node that has none yet needs a free ENI slot for it: see doctor node")
     } else if let (false, Some(reason)) = (pod.branch_eni, limit(&view)) {
-        of_reason(bundle, &view, reason, Level::Fault)
+        of_reason(bundle, &view, reason, Level::Fault, Place::Bound)
     } else {
         let subnet = view.new_eni_subnet().or_else(|| bundle.subnet(view.pool.primary_subnet.as_deref()?));
         match subnet {

@@ -9,8 +9,17 @@ use crate::report::{Finding, Level};
 use crate::room;
 use crate::view::View;
 
+/// Where the pod is that lacks an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the node, which it only leaves deleted.
+    Bound,
+    /// On no node yet: kube-scheduler tries it again by itself.
+    Waiting,
+}
+
 /// What `reason` means on this node.
-pub(crate) fn of_reason(bundle: &Bundle, view: &View<'_>, reason: Reason, level: Level) -> Finding {
+pub(crate) fn of_reason(bundle: &Bundle, view: &View<'_>, reason: Reason, level: Level, place: Place) -> Finding {
     let node = &view.node.name;
     let cause = match reason::cause(reason).unwrap_or(Cause::ExtenderUnsure) {
         Cause::InstanceLimit if fewer_enis(view).is_some() => Cause::EniLimit,
@@ -26,9 +35,10 @@ pub(crate) fn of_reason(bundle: &Bundle, view: &View<'_>, reason: Reason, level:
         }
         Cause::InstanceLimit | Cause::EniLimit => {
             let finding = room::limits(view).into_iter().fold(finding, |finding, text| finding.seen("limits", text));
-            let elsewhere = match room::other_nodes(bundle, node) {
-                Some(nodes) => format!("delete the pod: it may go to {nodes}"),
-                None => "add a node, and delete the pod: no other node has an address left".to_owned(),
+            let elsewhere = match (place, room::other_nodes(bundle, node)) {
+                (Place::Waiting, _) => "add a node: the pod is then tried again by itself".to_owned(),
+                (Place::Bound, Some(nodes)) => format!("delete the pod: it may go to {nodes}"),
+                (Place::Bound, None) => "add a node, and delete the pod: no other node has an address left".to_owned(),
             };
             let remedy = match cause {
                 Cause::EniLimit => format!("{elsewhere}; {}", cause.remedy()),
@@ -45,7 +55,7 @@ pub(crate) fn of_reason(bundle: &Bundle, view: &View<'_>, reason: Reason, level:
         Cause::MaxPods => finding.seen(format!("node {node}"), format!("max-pods {}", view.node.max_pods)),
         Cause::PoolNotGrowing => finding.seen("aws-node", targets(view)),
         Cause::CoolingDown | Cause::BranchEniLimit | Cause::WindowsIpLimit => match room::other_nodes(bundle, node) {
-            Some(nodes) if cause == Cause::CoolingDown => {
+            Some(nodes) if cause == Cause::CoolingDown && place == Place::Bound => {
                 finding.remedy(format!("{}; a pod that is deleted may go to {nodes}", cause.remedy()))
             }
             _ => finding,

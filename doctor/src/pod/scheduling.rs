@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use headroom_capacity::verdict::{Demand, Reason, Verdict};
 
-use super::{of_reason, other};
-use crate::bundle::{Bundle, Pod};
+use super::{Place, of_reason, other};
+use crate::bundle::{Bundle, Kind, Pod};
 use crate::cause::Cause;
 use crate::reason;
 use crate::report::{Finding, Level, Report};
-use crate::view::View;
+use crate::view::{View, not_read};
 
 /// How long kube-scheduler may take to look at a pod, in milliseconds.
 const PATIENCE_MS: u64 = 60_000;
@@ -67,6 +67,18 @@ pub(super) fn look(bundle: &Bundle, pod: &Pod, report: &mut Report) {
     for finding in findings {
         report.findings.push(finding.seen("kube-scheduler", message));
     }
+    if !reasons.is_empty() {
+        report.findings.extend(unread(bundle));
+    }
+}
+
+/// What the figures of the nodes would have come from: one node tells of the others.
+fn unread(bundle: &Bundle) -> Vec<Finding> {
+    let Some(nodes) = bundle.nodes.get() else {
+        return bundle.nodes.why_not().map(|why| not_read("nodes", why)).into_iter().collect();
+    };
+    let views = nodes.iter().filter(|node| node.ready && node.kind == Kind::Linux).map(|node| View::of(bundle, node));
+    views.filter_map(Result::err).next().unwrap_or_default()
 }
 
 /// What the extender's reason comes to, with the figures of the nodes that it holds for.
@@ -90,14 +102,15 @@ fn of_address(bundle: &Bundle, reason: Reason, nodes: u32) -> Vec<Finding> {
     let Some(cause) = reason::cause(reason) else {
         // It says only that there are several, or that a pod of the node hangs: the nodes themselves tell.
         let several = by_reason.iter().filter(|(reason, _)| reason::cause(**reason).is_some());
-        let found: Vec<Finding> = several.map(|(reason, of)| of_reason(bundle, of[0], *reason, Level::Fault)).collect();
+        let found: Vec<Finding> =
+            several.map(|(reason, of)| of_reason(bundle, of[0], *reason, Level::Fault, Place::Waiting)).collect();
         return if found.is_empty() { vec![unsure(reason, nodes)] } else { found };
     };
     if cause == Cause::ExtenderUnsure {
         return vec![unsure(reason, nodes)];
     }
     let mut finding = match by_reason.get(&reason).and_then(|of| of.first()) {
-        Some(view) => of_reason(bundle, view, reason, Level::Fault),
+        Some(view) => of_reason(bundle, view, reason, Level::Fault, Place::Waiting),
         None => Finding::new(cause, Level::Fault, meaning(cause)),
     };
     finding.says = format!("on {nodes} {}: {}", if nodes == 1 { "node" } else { "nodes" }, finding.says);

@@ -62,6 +62,22 @@ fn every_reason_of_the_extender_is_understood() {
 }
 
 #[test]
+fn a_pod_that_waits_is_not_to_be_deleted_and_is_told_what_was_not_read() {
+    let waits = |bundle: &mut Bundle| {
+        bundle.pool_mut().waiting = 0;
+        unscheduled(bundle, &format!("0/1 nodes are available: 1 {}.", Reason::InstanceIpLimit));
+    };
+    let first = report(waits).findings.remove(0);
+    assert!(first.remedy.starts_with("add a node: the pod is then tried again by itself"), "{first:?}");
+    let blind = report(|bundle| {
+        waits(bundle);
+        bundle.subnets = Section::NotRead("no AWS region".to_owned());
+    });
+    let found: Vec<(Cause, Level)> = blind.findings.iter().map(|finding| (finding.cause, finding.level)).collect();
+    assert_eq!(found, [(Cause::InstanceLimit, Level::Fault), (Cause::NotRead, Level::Unknown)], "{blind}");
+}
+
+#[test]
 fn what_was_not_read_is_told_and_not_guessed() {
     let unread = |spoil: fn(&mut Bundle)| {
         let report = report(spoil);

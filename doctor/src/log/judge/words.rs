@@ -53,7 +53,9 @@ pub(super) fn unreachable(cause: Cause, seen: &[&Seen], tally: &Tally<'_>) -> St
         if let Some(server) = nameserver(sample) {
             let _written = write!(says, ": {server} was asked");
         } else if sample.contains("i/o timeout") {
-            says.push_str(": there is no address before the timeout, the time ran out while the name was looked up");
+            says.push_str(
+                ": the message names no address before `i/o timeout`: the time ran out while the name was looked up",
+            );
         }
     }
     let scaling = seen.iter().flat_map(|seen| &seen.about).any(|host| host.starts_with("autoscaling."));
