@@ -10,7 +10,10 @@ impl ConfigFile for Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         if self.cluster_name.is_empty() {
-            return Err(refused("cluster_name", "required: the EKS cluster's name"));
+            return Err(refused(
+                "cluster_name",
+                "required: the EKS cluster's name; give a file that has it: --config FILE",
+            ));
         }
         for (key, text, max) in lengths(self) {
             let length = text.chars().count();

@@ -19,7 +19,10 @@ fn only_the_cluster_must_be_named() {
     assert_eq!(Config::parse("cluster_name: prod\n").unwrap(), least());
     assert_eq!(Config::parse(&least().to_yaml().unwrap()).unwrap(), least());
     for text in ["", "aws: {region: eu-west-1}\n"] {
-        assert_eq!(error(text), "config: cluster_name: required: the EKS cluster's name");
+        assert_eq!(
+            error(text),
+            "config: cluster_name: required: the EKS cluster's name; give a file that has it: --config FILE"
+        );
     }
     assert!(Config::load(None).is_err(), "the defaults name none");
 }

@@ -65,7 +65,7 @@ refusals! {
     /// No subnet of the group can feed a node with its pool.
     NoSubnetRoom = "no_subnet_room", "no subnet of the group can feed a node and its warm pool";
     /// Node selector, required node affinity and taints keep it from the nodes of every group that is scaled.
-    NoGroupForPod = "no_group_for_pod", "no group that is scaled has nodes that the pod may be on";
+    NoGroupForPod = "no_group_for_pod", "no group that is scaled (tag scaling.group_tag) has nodes that the pod may be on";
     /// Nothing is known of what a node of the group takes.
     UnknownType = "unknown_instance_type", "what a node of the group takes is not known";
     /// A managed node group without a Ready node: its labels and taints are EKS's to tell, and no tag does.

@@ -37,7 +37,7 @@ pub(super) async fn keep(core: Arc<Core>, publisher: Option<Arc<Publisher>>) {
     let mut readings = core.inventory.subscribe();
     let mut turns = Turns::default();
     let period = Duration::from_secs(core.config.cloudwatch.period_secs);
-    let mut said_at = None;
+    let (mut said_at, mut other_name) = (None, None);
     loop {
         tokio::select! {
             // The sender is in the core, which is ours.
@@ -66,6 +66,7 @@ pub(super) async fn keep(core: Arc<Core>, publisher: Option<Arc<Publisher>>) {
             continue;
         };
         tell(&core, &mut books);
+        warn_of_other_name(&core.config.cluster_name, &books.cluster, &mut other_name);
         if let Some(publisher) = &publisher
             && turns.take(core.term(), now, period)
         {
@@ -108,6 +109,19 @@ fn tell(core: &Core, books: &mut Books) {
         let (nodes, subnets) = (books.ledger.nodes.len(), books.ledger.subnets.len());
         tracing::info!(nodes, subnets, "ready");
     }
+}
+
+/// A misspelt name goes unnoticed otherwise: instances that have no node yet, and ENIs, count as another cluster's.
+fn warn_of_other_name(ours: &str, cluster: &ClusterState, told: &mut Option<String>) {
+    let theirs = cluster.settings.cluster_name.as_deref().filter(|theirs| *theirs != ours);
+    if let Some(theirs) = theirs.filter(|theirs| told.as_deref() != Some(*theirs)) {
+        tracing::warn!(
+            cluster_name = ours,
+            aws_node = theirs,
+            "aws-node's CLUSTER_NAME is another than cluster_name of the configuration: correct the one that is wrong"
+        );
+    }
+    *told = theirs.map(str::to_owned);
 }
 
 async fn publish(core: &Core, publisher: &Publisher, books: &Books, now: Time) {

@@ -114,8 +114,8 @@ fn pods_that_no_group_can_help_are_told_and_keep_no_node() {
         plan.to_string(),
         "plan 7 (act), from books 0 s old\n\
          3 pods wait for addresses, 0 are stuck; room for 0, 0 with nodes that come; 3 need nodes, which no group has for 3\n\
-         no scale_out default/lost-0: no group that is scaled has nodes that the pod may be on: 3 pods with the same node \
-         selector, affinity and tolerations (no_group_for_pod)\n"
+         no scale_out default/lost-0: no group that is scaled (tag scaling.group_tag) has nodes that the pod may be on: 3 \
+         pods with the same node selector, affinity and tolerations (no_group_for_pod)\n"
     );
     // They do not keep what is spare.
     world.fixture.cluster.pods.retain(|_, pod| pod.node.as_deref() != Some("i-1"));
