@@ -39,6 +39,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Lab {
     clock: Clock,
+    region: String,
     kube_url: String,
     aws_url: String,
     kubeconfig: Kubeconfig,
@@ -65,6 +66,7 @@ impl Lab {
     /// When subnets or instances do not fit, a port is taken or the kubeconfig cannot be written.
     pub async fn start(scenario: Scenario, options: Options) -> Result<Lab> {
         let clock = Clock::running(options.rate.unwrap_or(scenario.clock.rate));
+        let region = scenario.region.clone();
         let world = World::new(scenario, clock.now())?;
         let aws_listener = listen(options.aws_port, "aws-port").await?;
         let kube_listener = listen(options.kube_port, "kube-port").await?;
@@ -80,7 +82,7 @@ impl Lab {
         tasks.spawn(serve(aws_listener, aws, stopped.clone()));
         tasks.spawn(serve(kube_listener, kube, stopped.clone()));
         tasks.spawn(driver::run(world, clock.clone(), publish, stopped));
-        Ok(Lab { clock, kube_url, aws_url, kubeconfig, vpc, store, reports, stop, tasks })
+        Ok(Lab { clock, region, kube_url, aws_url, kubeconfig, vpc, store, reports, stop, tasks })
     }
 
     /// Base URL of the Kubernetes API, `http://127.0.0.1:port`.
@@ -102,6 +104,20 @@ impl Lab {
             Kubeconfig::Kept(path) => path,
             Kubeconfig::Temporary(path) => path,
         }
+    }
+
+    /// What a shell has to run so that kubectl and the AWS tools in it talk to the lab, wherever it is.
+    #[must_use]
+    pub fn exports(&self) -> String {
+        let (region, aws_url) = (&self.region, &self.aws_url);
+        let kubeconfig = self.kubeconfig();
+        let kubeconfig = std::path::absolute(kubeconfig).unwrap_or_else(|_| kubeconfig.to_owned());
+        // botocore, and with it boto3 and the AWS CLI of version 1, reads the second name of the region only.
+        format!(
+            "export KUBECONFIG={}\nexport AWS_ENDPOINT_URL={aws_url}\nexport AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
+             export AWS_ACCESS_KEY_ID=lab AWS_SECRET_ACCESS_KEY=lab AWS_EC2_METADATA_DISABLED=true\n",
+            kubeconfig.display()
+        )
     }
 
     /// The lab's clock.

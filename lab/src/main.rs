@@ -121,18 +121,13 @@ fn list() {
 
 async fn serve(run: Run) -> Result<()> {
     let scenario = load(&run.scenario)?;
-    let region = scenario.region.clone();
     let options =
         Options { rate: run.speed, aws_port: run.aws_port, kube_port: run.kube_port, kubeconfig: run.kubeconfig_out };
     let lab = Lab::start(scenario, options).await?;
     println!("# {}: Ctrl-C stops it", run.scenario);
     println!("# Kubernetes {}", lab.kube_url());
     println!("# AWS        {}", lab.aws_url());
-    println!("export KUBECONFIG={}", lab.kubeconfig().display());
-    println!("export AWS_ENDPOINT_URL={}", lab.aws_url());
-    // botocore, and with it boto3 and the AWS CLI of version 1, reads the second one only.
-    println!("export AWS_REGION={region} AWS_DEFAULT_REGION={region}");
-    println!("export AWS_ACCESS_KEY_ID=lab AWS_SECRET_ACCESS_KEY=lab AWS_EC2_METADATA_DISABLED=true");
+    print!("{}", lab.exports());
     let stop = headroom_lab::stop_signal();
     match run.time {
         Some(time) => match tokio::time::timeout(time, stop).await {

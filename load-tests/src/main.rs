@@ -140,14 +140,13 @@ fn verdict(plain: &Outcome, headroom: &Outcome) -> String {
 
 async fn keep(running: &Running) -> Result<()> {
     let lab = running.lab();
-    eprintln!("\nserving on until Ctrl-C:");
-    eprintln!("  export KUBECONFIG={}", lab.kubeconfig().display());
-    eprintln!("  export AWS_ENDPOINT_URL={}", lab.aws_url());
+    eprintln!("\n# serving on until Ctrl-C; for another shell:");
+    eprint!("{}", lab.exports());
     if let Some(url) = running.advisor_url() {
-        eprintln!("  advisor {url}/metrics");
+        eprintln!("# advisor {url}/metrics");
     }
     if let Some(url) = running.extender_url() {
-        eprintln!("  extender {url}/filter");
+        eprintln!("# extender {url}/filter");
     }
     headroom_lab::stop_signal().await.context("failed to wait for a signal")
 }
