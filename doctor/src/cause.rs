@@ -77,7 +77,7 @@ causes! {
         "take DISABLE_NETWORK_RESOURCE_PROVISIONING and ENABLE_IMDS_ONLY_MODE away, or see to whatever attaches addresses instead";
     NodeCordoned = "node_cordoned",
         "The node is cordoned, and ipamd attaches nothing to it",
-        "uncordon it, delete the pod so that it goes elsewhere, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE";
+        "uncordon it, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE; what is bound to it goes elsewhere when it is deleted";
     AddressesClaimed = "addresses_claimed",
         "The free addresses are for pods that are on their way",
         "wait: the pod is tried again when they have arrived";

@@ -4,6 +4,7 @@ use headroom_capacity::budget::Mode;
 use headroom_capacity::instance::{CNI_VERSION, LimitSource, VRC_VERSION};
 
 use crate::bundle::{Bundle, Subnet};
+use crate::pod::Place;
 use crate::view::View;
 
 /// Most of a list that a sentence names.
@@ -68,7 +69,7 @@ pub(crate) fn other_nodes(bundle: &Bundle, than: &str) -> Option<String> {
 }
 
 /// What to do where the subnets of a node have nothing left: what holds addresses without need, and where there are others.
-pub(crate) fn remedy(bundle: &Bundle, view: &View<'_>) -> String {
+pub(crate) fn remedy(bundle: &Bundle, view: &View<'_>, place: Place) -> String {
     let mut steps = Vec::new();
     for subnet in view.subnets() {
         let leaked: u32 = subnet.leaks.iter().map(|leak| leak.ips).sum();
@@ -109,7 +110,9 @@ pub(crate) fn remedy(bundle: &Bundle, view: &View<'_>) -> String {
         )),
         (inside, _) => steps.push(format!("new nodes of {whose} may come up in {}: add one", named(inside))),
     }
-    if let Some(nodes) = other_nodes(bundle, &view.node.name) {
+    if place == Place::Bound
+        && let Some(nodes) = other_nodes(bundle, &view.node.name)
+    {
         steps.push(format!("a pod that is deleted may go to {nodes}"));
     }
     steps.join("; ")

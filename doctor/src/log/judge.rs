@@ -20,7 +20,7 @@ const MOST_EVIDENCE: usize = 4;
 
 /// `kubectl logs` of aws-node shows its start only: ipamd writes to a file.
 const OF_NO_PROGRAM: &str = "give it the log of ipamd (/var/log/aws-routed-eni/ipamd.log on the node), kubelet, containerd, cloud-init, \
-     Cluster Autoscaler or CoreDNS";
+     nodeadm, Cluster Autoscaler or CoreDNS";
 
 /// What is to be made of a row that was met.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::row::{Component, Row};
 
 /// Fragments that tell whose log it is in.
-const MARKS: [(Component, &str); 16] = [
+const MARKS: [(Component, &str); 20] = [
     (Component::Ipamd, "ipamd/"),
     (Component::Ipamd, "aws-k8s-agent"),
     (Component::Ipamd, "pool stats"),
@@ -22,6 +22,11 @@ const MARKS: [(Component, &str); 16] = [
     (Component::ClusterAutoscaler, "aws_manager.go:"),
     (Component::ClusterAutoscaler, "auto_scaling_groups.go:"),
     (Component::CoreDns, "plugin/errors:"),
+    (Component::CoreDns, "plugin/reload:"),
+    (Component::CoreDns, "CoreDNS-1"),
+    // The events and the text of `kubectl describe pod`.
+    (Component::Kubelet, "  kubelet  "),
+    (Component::Kubelet, "Node-Selectors:"),
 ];
 
 /// Begin the lines with the figures of a node's addresses.

@@ -31,7 +31,7 @@ pub(super) fn look(bundle: &Bundle, pod: &Pod, node: &Node, said: &Said<'_>, rep
         match subnet {
             Some(subnet) if subnet.free == 0 && !pod.branch_eni => {
                 let says = format!("its branch ENI finds no address: {}", room::of_subnet(subnet, false));
-                Finding::new(Cause::SubnetEmpty, Level::Fault, says).remedy(room::remedy(bundle, &view))
+                Finding::new(Cause::SubnetEmpty, Level::Fault, says).remedy(room::remedy(bundle, &view, Place::Bound))
             }
             _ => {
                 let says = if pod.branch_eni {

@@ -31,7 +31,7 @@ pub(crate) fn of_reason(bundle: &Bundle, view: &View<'_>, reason: Reason, level:
         Cause::SubnetEmpty | Cause::SubnetFragmented => {
             let seen =
                 |finding: Finding, subnet: &Subnet| finding.seen(format!("EC2, {}", subnet.id), held(view, subnet));
-            view.subnets().into_iter().fold(finding, seen).remedy(room::remedy(bundle, view))
+            view.subnets().into_iter().fold(finding, seen).remedy(room::remedy(bundle, view, place))
         }
         Cause::InstanceLimit | Cause::EniLimit => {
             let finding = room::limits(view).into_iter().fold(finding, |finding, text| finding.seen("limits", text));

@@ -72,13 +72,17 @@ pub(super) fn look(bundle: &Bundle, pod: &Pod, report: &mut Report) {
     }
 }
 
-/// What the figures of the nodes would have come from: one node tells of the others.
+/// What the figures of the nodes would have come from. One node that EC2 does not show says nothing of the others.
 fn unread(bundle: &Bundle) -> Vec<Finding> {
-    let Some(nodes) = bundle.nodes.get() else {
-        return bundle.nodes.why_not().map(|why| not_read("nodes", why)).into_iter().collect();
-    };
-    let views = nodes.iter().filter(|node| node.ready && node.kind == Kind::Linux).map(|node| View::of(bundle, node));
-    views.filter_map(Result::err).next().unwrap_or_default()
+    let nodes = bundle.nodes.get().map(Vec::as_slice).unwrap_or_default();
+    let pools = || nodes.iter().filter(|node| node.kind == Kind::Linux).map(|node| node.pool.why_not());
+    let missing = [
+        ("nodes", bundle.nodes.why_not()),
+        ("aws-node's settings", bundle.cni.why_not()),
+        ("subnets", bundle.subnets.why_not()),
+        ("the nodes' ENIs", pools().flatten().next().filter(|_| pools().all(|why| why.is_some()))),
+    ];
+    missing.into_iter().filter_map(|(what, why)| Some(not_read(what, why?))).collect()
 }
 
 /// What the extender's reason comes to, with the figures of the nodes that it holds for.

@@ -61,20 +61,69 @@ fn every_reason_of_the_extender_is_understood() {
     }
 }
 
+/// On no node, and a second node has room.
+fn waits(bundle: &mut Bundle, reason: Reason) {
+    bundle.pool_mut().waiting = 0;
+    let mut roomy = bundle.node_mut().clone();
+    roomy.name = "n2".to_owned();
+    if let Section::Read(nodes) = &mut bundle.nodes {
+        nodes.push(roomy);
+        nodes.swap(0, 1);
+    }
+    bundle.half_full();
+    if let Section::Read(nodes) = &mut bundle.nodes {
+        nodes.swap(0, 1);
+    }
+    unscheduled(bundle, &format!("0/2 nodes are available: 1 {reason}, 1 Insufficient cpu."));
+}
+
 #[test]
-fn a_pod_that_waits_is_not_to_be_deleted_and_is_told_what_was_not_read() {
-    let waits = |bundle: &mut Bundle| {
-        bundle.pool_mut().waiting = 0;
-        unscheduled(bundle, &format!("0/1 nodes are available: 1 {}.", Reason::InstanceIpLimit));
-    };
-    let first = report(waits).findings.remove(0);
+fn a_pod_that_waits_is_not_told_to_be_deleted() {
+    let spoilt: [fn(&mut Bundle); 2] = [
+        |_| {},
+        |bundle| {
+            bundle.half_full();
+            (bundle.subnet_mut().free, bundle.subnet_mut().free_prefixes) = (0, 0);
+        },
+    ];
+    for (reason, spoil) in Reason::ALL.into_iter().flat_map(|reason| spoilt.map(|spoil| (reason, spoil))) {
+        let report = report(|bundle| {
+            waits(bundle, reason);
+            spoil(bundle);
+        });
+        for finding in &report.findings {
+            let deletes = finding.remedy.contains("delete the pod") || finding.remedy.contains("pod that is deleted");
+            assert!(!deletes, "{reason}: {report}");
+        }
+    }
+    let first = report(|bundle| waits(bundle, Reason::InstanceIpLimit)).findings.remove(0);
     assert!(first.remedy.starts_with("add a node: the pod is then tried again by itself"), "{first:?}");
-    let blind = report(|bundle| {
-        waits(bundle);
-        bundle.subnets = Section::NotRead("no AWS region".to_owned());
-    });
-    let found: Vec<(Cause, Level)> = blind.findings.iter().map(|finding| (finding.cause, finding.level)).collect();
-    assert_eq!(found, [(Cause::InstanceLimit, Level::Fault), (Cause::NotRead, Level::Unknown)], "{blind}");
+}
+
+#[test]
+fn a_pod_that_waits_is_told_what_was_not_read_of_all_nodes() {
+    let unread = |spoil: fn(&mut Bundle)| {
+        let report = report(|bundle| {
+            waits(bundle, Reason::InstanceIpLimit);
+            spoil(bundle);
+        });
+        report.findings.iter().filter(|finding| finding.cause == Cause::NotRead).count()
+    };
+    assert_eq!(unread(|_| {}), 0);
+    assert_eq!(unread(|bundle| bundle.subnets = Section::NotRead("no AWS region".to_owned())), 1);
+    assert_eq!(unread(|bundle| bundle.cni = Section::NotRead("forbidden".to_owned())), 1);
+    assert_eq!(unread(|bundle| bundle.nodes = Section::NotRead("forbidden".to_owned())), 1);
+    let no_pool = |node: &mut Node| node.pool = Section::NotRead("no AWS region".to_owned());
+    // One node that EC2 does not show says nothing of the others.
+    assert_eq!(unread(|bundle| bundle.node_mut().pool = Section::NotRead("not shown".to_owned())), 0);
+    let mut all = bundle();
+    waits(&mut all, Reason::InstanceIpLimit);
+    if let Section::Read(nodes) = &mut all.nodes {
+        nodes.iter_mut().for_each(no_pool);
+    }
+    let report = diagnose(&all, "default", "web");
+    let about: Vec<&str> = report.findings.iter().map(|finding| finding.about.as_str()).collect();
+    assert!(about.contains(&"the nodes' ENIs"), "{report}");
 }
 
 #[test]
