@@ -37,7 +37,7 @@ pub(super) async fn keep(core: Arc<Core>, publisher: Option<Arc<Publisher>>) {
     let mut readings = core.inventory.subscribe();
     let mut turns = Turns::default();
     let period = Duration::from_secs(core.config.cloudwatch.period_secs);
-    let (mut said_at, mut other_name) = (None, None);
+    let (mut said_at, mut other_name) = (None, OtherName::default());
     loop {
         tokio::select! {
             // The sender is in the core, which is ours.
@@ -66,7 +66,14 @@ pub(super) async fn keep(core: Arc<Core>, publisher: Option<Arc<Publisher>>) {
             continue;
         };
         tell(&core, &mut books);
-        warn_of_other_name(&core.config.cluster_name, &books.cluster, &mut other_name);
+        let theirs = books.cluster.settings.cluster_name.as_deref();
+        if let Some(theirs) = other_name.news(&core.config.cluster_name, theirs) {
+            tracing::warn!(
+                cluster_name = core.config.cluster_name,
+                aws_node = theirs,
+                "aws-node's CLUSTER_NAME is another than cluster_name of the configuration: correct the one that is wrong"
+            );
+        }
         if let Some(publisher) = &publisher
             && turns.take(core.term(), now, period)
         {
@@ -111,17 +118,19 @@ fn tell(core: &Core, books: &mut Books) {
     }
 }
 
-/// A misspelt name goes unnoticed otherwise: instances that have no node yet, and ENIs, count as another cluster's.
-fn warn_of_other_name(ours: &str, cluster: &ClusterState, told: &mut Option<String>) {
-    let theirs = cluster.settings.cluster_name.as_deref().filter(|theirs| *theirs != ours);
-    if let Some(theirs) = theirs.filter(|theirs| told.as_deref() != Some(*theirs)) {
-        tracing::warn!(
-            cluster_name = ours,
-            aws_node = theirs,
-            "aws-node's CLUSTER_NAME is another than cluster_name of the configuration: correct the one that is wrong"
-        );
+/// The name that aws-node was last seen to have for the cluster, where it is not ours. A misspelt one goes unnoticed otherwise: instances
+/// that have no node yet, and ENIs, count as another cluster's.
+#[derive(Default)]
+struct OtherName(Option<String>);
+
+impl OtherName {
+    /// Another name than ours that was not told yet.
+    fn news<'a>(&mut self, ours: &str, theirs: Option<&'a str>) -> Option<&'a str> {
+        let other = theirs.filter(|theirs| *theirs != ours);
+        let news = other.filter(|other| self.0.as_deref() != Some(*other));
+        self.0 = other.map(str::to_owned);
+        news
     }
-    *told = theirs.map(str::to_owned);
 }
 
 async fn publish(core: &Core, publisher: &Publisher, books: &Books, now: Time) {
@@ -148,4 +157,17 @@ async fn publish(core: &Core, publisher: &Publisher, books: &Books, now: Time) {
     }
     publisher.publish(now, sets, now).await;
     core.ipamd.published();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_name_is_told_once_and_again_after_it_was_right() {
+        let mut seen = OtherName::default();
+        let told = [None, Some("prod"), Some("prd"), Some("prd"), Some("test"), Some("prod"), Some("test")];
+        let told = told.map(|theirs| seen.news("prod", theirs));
+        assert_eq!(told, [None, None, Some("prd"), None, Some("test"), None, Some("test")]);
+    }
 }
