@@ -114,9 +114,9 @@ impl Lab {
         let kubeconfig = std::path::absolute(kubeconfig).unwrap_or_else(|_| kubeconfig.to_owned());
         // botocore, and with it boto3 and the AWS CLI of version 1, reads the second name of the region only.
         format!(
-            "export KUBECONFIG={}\nexport AWS_ENDPOINT_URL={aws_url}\nexport AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
+            "export KUBECONFIG='{}'\nexport AWS_ENDPOINT_URL={aws_url}\nexport AWS_REGION={region} AWS_DEFAULT_REGION={region}\n\
              export AWS_ACCESS_KEY_ID=lab AWS_SECRET_ACCESS_KEY=lab AWS_EC2_METADATA_DISABLED=true\n",
-            kubeconfig.display()
+            kubeconfig.display().to_string().replace('\'', "'\\''")
         )
     }
 
