@@ -32,6 +32,12 @@ async fn both(scenario: &'static str) -> (Outcome, Outcome) {
     tokio::join!(outcome(scenario, Mode::Plain), outcome(scenario, Mode::Headroom))
 }
 
+/// The same where the subnet changes just before the pods come: at 15 lab seconds a second a busy machine reads it too late.
+async fn both_slowly(scenario: &'static str) -> (Outcome, Outcome) {
+    let options = Options { rate: 5.0, ..options() };
+    tokio::join!(outcome(scenario, Mode::Plain), outcome_with(scenario, Mode::Headroom, &options))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r4_two_c5_xlarge_hold_112_pods_and_no_more_are_bound() {
     let (plain, headroom) = both("r4-c5-xlarge").await;
@@ -63,7 +69,7 @@ async fn custom_networking_takes_an_eni_from_every_node() {
 /// IP that ipamd is fetching for it, so a CNI ADD may fail once and is tried again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r1_an_empty_subnet_takes_no_pod_that_it_cannot_feed() {
-    let (plain, headroom) = both("r1-subnet-empty").await;
+    let (plain, headroom) = both_slowly("r1-subnet-empty").await;
     let (without, with) = (plain.report.totals, headroom.report.totals);
     assert_eq!((without.bound, without.hanging), (32, 14), "{plain:#?}");
     assert_eq!((with.bound, with.with_ip, with.hanging, with.unbound), (18, 18, 0, 14), "{headroom:#?}");
@@ -72,7 +78,7 @@ async fn r1_an_empty_subnet_takes_no_pod_that_it_cannot_feed() {
 /// 230 addresses are free, and three whole /28s.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fragmented_subnet_counts_by_its_free_prefixes() {
-    let (plain, headroom) = both("prefix-fragmented").await;
+    let (plain, headroom) = both_slowly("prefix-fragmented").await;
     let (without, with) = (plain.report.totals, headroom.report.totals);
     assert!(without.hanging > 0, "{plain:#?}");
     assert_eq!((with.bound, with.with_ip, with.hanging), (48, 48, 0), "{headroom:#?}");

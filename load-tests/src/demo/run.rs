@@ -23,10 +23,15 @@ use tokio::task::JoinHandle;
 use super::settle::Settle;
 use super::{Mode, Outcome};
 use crate::advisor::{Advisor, Place};
+use crate::page::get;
 use crate::scheduler;
 
 /// How often the figures are looked at, in real time.
 const POLL: Duration = Duration::from_millis(250);
+/// The series is there from the first word of the advisor on.
+const OBSERVED: &str = "headroom_extender_feed_observed_timestamp_seconds";
+/// The advisor reads AWS once before; in real time.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
 /// Lab seconds from one reading of AWS to the next: a run lasts a few minutes of the lab's time.
 const OBSERVE: Observe = Observe {
     subnets_secs: 5,
@@ -158,7 +163,20 @@ async fn start_extender(lab: &Lab, advisor: Option<&Advisor>, options: &Options)
     };
     let (stop, stopped) = oneshot::channel();
     let handle = headroom_extender::run(options, dropped(stopped)).await.context("failed to start the extender")?;
+    if advisor.is_some() {
+        told(handle.admin_addr).await.context("the advisor's feed")?;
+    }
     Ok(Extender { handle, stop })
+}
+
+/// Waits for what the advisor tells first: the demo shows the two together, not how the extender does before.
+async fn told(extender: SocketAddr) -> Result<()> {
+    let told = async {
+        while !get(extender, "/metrics").await.is_ok_and(|page| page.lines().any(|line| line.starts_with(OBSERVED))) {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(TOLD_WITHIN, told).await.context("nothing came in time")
 }
 
 /// Resolves when the sender is dropped: whoever forgets to stop a task stops it all the same.
