@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bytes::BytesMut;
 use clap::Args;
 use headroom_advisor::expander::{GroupRoom, Held, Landing, Rooms, Rules, SubnetRoom, Units, decide, read};
@@ -19,6 +19,9 @@ use prost::Message;
 
 use super::machine::Machine;
 
+/// As much as the advisor takes of one message.
+const MOST_BYTES: usize = 256 << 20;
+
 /// How large the request is.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Size {
@@ -26,13 +29,13 @@ pub struct Size {
     #[arg(long, value_name = "N", default_value = "5000")]
     pods: u32,
     /// Groups.
-    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u32).range(1..=1000))]
     groups: u32,
     /// Bytes of a pod.
     #[arg(long, value_name = "N", default_value = "400")]
     pod_bytes: u32,
     /// Answers, the first one not counted.
-    #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    #[arg(long, value_name = "N", default_value = "101", value_parser = clap::value_parser!(u32).range(2..=10_000))]
     rounds: u32,
 }
 
@@ -50,11 +53,17 @@ struct Steps {
 /// Measures and gives a table.
 ///
 /// # Errors
-/// When the advisor that is called does not start or answer.
+/// When the message is larger than the advisor takes, or the advisor does not start or answer.
 pub async fn measure(size: Size) -> Result<String> {
+    let bytes = request(size).len();
+    ensure!(
+        bytes <= MOST_BYTES,
+        "a message of {} MiB: the advisor takes 256; ask for fewer --pods, --groups or --pod-bytes",
+        bytes >> 20
+    );
     let mut steps = answers(size);
     (steps.call, steps.transfer) = call::calls(size).await?;
-    Ok(table(size, request(size).len(), steps))
+    Ok(table(size, bytes, steps))
 }
 
 fn answers(size: Size) -> Steps {
@@ -102,7 +111,7 @@ fn table(size: Size, bytes: usize, steps: Steps) -> String {
     ];
     for (step, mut values) in rows {
         values.sort_by(f64::total_cmp);
-        let at = |percent: usize| values[(values.len() * percent / 100).min(values.len() - 1)];
+        let at = |percent: usize| values[(values.len() * percent).div_ceil(100).saturating_sub(1)];
         writeln!(text, "| {step} | {:.1} | {:.1} | {:.1} |", at(50), at(99), at(100)).expect("a string takes any text");
     }
     text
@@ -156,7 +165,7 @@ fn request(size: Size) -> Vec<u8> {
     let node = Object { metadata: Some(metadata), spec: None }.encode_to_vec();
     let group = |at: u32| {
         let option = Group {
-            node_group_id: format!("workers-{at}"),
+            node_group_id: format!("eks-workers-{at}"),
             node_count: i32::try_from(size.pods / 20 + 1).unwrap_or(i32::MAX),
             debug: String::new(),
             pod: Vec::new(),
@@ -167,7 +176,7 @@ fn request(size: Size) -> Vec<u8> {
     BestOptionsRequest {
         options: (0..size.groups).map(group).collect(),
         node_map: HashMap::new(),
-        node_bytes_map: (0..size.groups).map(|at| (format!("workers-{at}"), node.clone())).collect(),
+        node_bytes_map: (0..size.groups).map(|at| (format!("eks-workers-{at}"), node.clone())).collect(),
     }
     .encode_to_vec()
 }
@@ -187,7 +196,7 @@ fn rooms(size: Size) -> Rooms {
             new_eni: vec![subnet(at)],
             in_books: Vec::new(),
         };
-        (Arc::from(format!("workers-{at}")), GroupRoom { landings: vec![landing], ..GroupRoom::default() })
+        (Arc::from(format!("eks-workers-{at}")), GroupRoom { landings: vec![landing], ..GroupRoom::default() })
     };
     Rooms {
         subnets: (0..size.groups).map(room).collect(),

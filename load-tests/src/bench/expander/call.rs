@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -35,6 +35,8 @@ use crate::advisor::{Advisor, Place};
 use crate::authority::Authority;
 use crate::page::get;
 
+/// Of 16,379 addresses each.
+const SUBNETS: u32 = 4;
 /// The advisor has books after a round; seconds on an idle machine.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -69,6 +71,10 @@ pub(super) async fn calls(size: Size) -> Result<(Vec<f64>, Vec<f64>)> {
         }
         ensure!(!named.options.is_empty(), "no group was named");
     }
+    let metrics = get(advisor.admin_addr(), "/metrics").await.map_err(|error| anyhow!("{error}"))?;
+    let fits = "headroom_advisor_expander_answers_total{outcome=\"fits\"} ";
+    let fits = metrics.lines().find_map(|line| line.strip_prefix(fits)).unwrap_or("0");
+    ensure!(fits == size.rounds.to_string(), "{fits} of {} answers were of groups that are known and fit", size.rounds);
     served.abort();
     advisor.stop().await?;
     Ok((calls, transfers))
@@ -86,21 +92,23 @@ async fn reader(dir: &Path) -> Result<(SocketAddr, JoinHandle<()>)> {
     Ok((addr, tokio::spawn(serve(listener, connections, Some(acceptor), router, std::future::pending()))))
 }
 
-/// A subnet for each of up to 64 groups.
+/// Groups that share subnets in which the nodes that are asked for have room.
 fn scenario(groups: u32) -> String {
     let mut text = "vpc: { cidr: 10.0.0.0/16 }\nsubnets:\n".to_owned();
-    for at in 0..groups {
-        let cidr = format!("10.0.{}.0/22", at * 4);
-        writeln!(text, "  - {{ name: s{at}, az: us-west-2a, cidr: {cidr} }}").expect("a string takes any text");
+    for at in 0..SUBNETS {
+        writeln!(text, "  - {{ name: s{at}, az: us-west-2a, cidr: 10.0.{}.0/18 }}", at * 64)
+            .expect("a string takes any text");
     }
-    text.push_str("nodeGroups:\n");
+    text.push_str("cni: { env: { WARM_IP_TARGET: \"1\", MINIMUM_IP_TARGET: \"20\" } }\nnodeGroups:\n");
     for at in 0..groups {
         // The advisor finds the VPC by a node.
         let desired = u32::from(at == 0);
-        let group = format!(
-            "name: workers-{at}, instanceType: m5.large, min: 0, max: 100, desired: {desired}, subnets: [s{at}]"
-        );
-        writeln!(text, "  - {{ {group} }}").expect("a string takes any text");
+        writeln!(
+            text,
+            "  - {{ name: workers-{at}, instanceType: m5.large, min: 0, max: 1000, desired: {desired}, subnets: [s{}] }}",
+            at % SUBNETS
+        )
+        .expect("a string takes any text");
     }
     text
 }
