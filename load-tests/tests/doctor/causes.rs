@@ -23,6 +23,7 @@ async fn an_empty_subnet() {
 async fn a_full_instance_with_a_subnet_that_is_not() {
     let rig = Rig::start("r4-c5-xlarge").await;
     let report = rig.found(2, Cause::InstanceLimit).await;
+    rig.given(112).await;
     let too_high = report.findings.iter().find(|finding| finding.cause == Cause::MaxPodsTooHigh).unwrap();
     assert_eq!(too_high.level, Level::Warning);
     assert!(too_high.says.contains("is 110: 52 pods more than it has addresses for"), "{report}");
@@ -35,17 +36,14 @@ async fn a_full_instance_with_a_subnet_that_is_not() {
     assert_eq!((figures.ceiling, figures.recommended_max_pods, figures.attached), (56, Some(58), 56), "{found}");
     assert_eq!((more.at_once + more.soon, more.lacking, more.why), (0, 10, Some("instance_ip_limit")), "{found}");
 
-    // 112 pods have an address in the end.
-    let bundle = eventually("100 pods run", WITHIN, async || {
-        let bundle = rig.collect(&Scope::Cluster).await;
-        let running = bundle.pods.get().unwrap().iter().filter(|pod| pod.phase == "Running").count();
-        if running > 100 { Ok(bundle) } else { Err(format!("{running} do")) }
-    });
-    let bundle = bundle.await;
+    let bundle = rig.collect(&Scope::Cluster).await;
+    let mut healthy = 0;
     for one in bundle.pods.get().unwrap().iter().filter(|pod| pod.phase == "Running") {
         let report = pod::diagnose(&bundle, &one.namespace, &one.name);
         assert_eq!((report.exit_code(), report.findings.len()), (0, 0), "{report}");
+        healthy += 1;
     }
+    assert!(healthy > 100, "{healthy}");
     rig.stop().await;
 }
 

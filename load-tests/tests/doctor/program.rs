@@ -37,6 +37,7 @@ fn causes(json: &str) -> Vec<String> {
 async fn live_and_from_a_file_the_program_says_the_same() {
     let rig = Rig::start("r4-c5-xlarge").await;
     rig.found(2, Cause::InstanceLimit).await;
+    rig.given(112).await;
     let (namespace, name, node) = rig.hanging(2).unwrap();
     let pod = format!("{namespace}/{name}");
     let dir = tempfile::tempdir().unwrap();

@@ -78,6 +78,15 @@ impl Rig {
         live
     }
 
+    /// Until so many pods have an address; where that is all of them, those that hang then go on hanging.
+    pub(crate) async fn given(&self, pods: u32) {
+        let given = eventually("pods have their addresses", WITHIN, async || {
+            let with_ip = self.lab.report().totals.with_ip;
+            if with_ip == pods { Ok(()) } else { Err(format!("{with_ip} have one")) }
+        });
+        given.await;
+    }
+
     pub(crate) async fn stop(self) {
         self.scheduler.abort();
         self.lab.shutdown().await;
