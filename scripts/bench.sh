@@ -5,7 +5,7 @@
 #   pods   pods/s, placement and a cluster that is 95 % full, under the real kube-scheduler: 25 minutes
 #   burst  10,000 pods for 9,600 IPs on 1,000 nodes, under the real kube-scheduler: 8 minutes; prints its table
 #   observe  a round of the advisor over 5,000 nodes and 30,000 ENIs: a minute; prints its tables
-#   expander  an answer to Cluster Autoscaler with 5,000 pods in 50 groups: seconds; prints its table
+#   expander  an answer to Cluster Autoscaler with 5,000 pods in 50 groups, and the whole call: a minute; prints its table
 #   forecast  forecasts and alerts on the lab's traces, beside what is used without Headroom: 3 minutes
 #   schedules  1,000 random schedules of faults and kills while an advisor scales in: 20 minutes on 2 cores; prints its table
 #   DIR    where the report goes, default $HEADROOM_CACHE/bench/calls, .../pods or .../forecast; docs/benchmarks has one of each; for

@@ -100,12 +100,14 @@ fn scenario(groups: u32) -> String {
             .expect("a string takes any text");
     }
     text.push_str("cni: { env: { WARM_IP_TARGET: \"1\", MINIMUM_IP_TARGET: \"20\" } }\nnodeGroups:\n");
+    // The lab takes 5,000 nodes in all.
+    let max = 5000 / groups;
     for at in 0..groups {
         // The advisor finds the VPC by a node.
         let desired = u32::from(at == 0);
         writeln!(
             text,
-            "  - {{ name: workers-{at}, instanceType: m5.large, min: 0, max: 1000, desired: {desired}, subnets: [s{}] }}",
+            "  - {{ name: workers-{at}, instanceType: m5.large, min: 0, max: {max}, desired: {desired}, subnets: [s{}] }}",
             at % SUBNETS
         )
         .expect("a string takes any text");
