@@ -26,3 +26,6 @@ pub use held::Held;
 pub use read::{Asked, Pods, Template, read};
 pub(crate) use rooms::rooms;
 pub use rooms::{GroupRoom, Landing, Rooms, SubnetRoom};
+
+/// Cluster Autoscaler sends 5,000 pods of 10 KB for each of several groups in one message, and sets no limit of its own to it.
+pub const MOST_BYTES: usize = 256 << 20;

@@ -2,6 +2,7 @@
 
 mod feed;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use headroom_capacity::floor::STEP;
@@ -231,6 +232,12 @@ impl ConfigFile for Config {
 }
 
 impl Config {
+    /// What is allowed of each key with bounds, as the documents have it: `1 to 100`.
+    #[must_use]
+    pub fn bounds(&self) -> BTreeMap<&'static str, String> {
+        self.ranges().into_iter().map(|(key, _, min, max)| (key, format!("{min} to {max}"))).collect()
+    }
+
     /// Key, value, lowest and highest allowed.
     fn ranges(&self) -> [(&'static str, u64, u64, u64); 13] {
         let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
@@ -262,10 +269,6 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use serde_json::Value;
-
     use super::*;
 
     #[test]
@@ -303,40 +306,6 @@ mod tests {
         assert!(error.starts_with("config: tls") && error.contains("key_file"), "{error}");
         let error = Config::parse("tls: {cert_file: a, key_file: b, ca_file: c}").unwrap_err().to_string();
         assert!(error.contains("ca_file") && error.contains("did you mean"), "{error}");
-    }
-
-    #[test]
-    fn the_page_lists_every_key_with_its_default_and_range() {
-        let tls = Tls { cert_file: "".into(), key_file: "".into(), client_ca_file: None };
-        let config = Config { tls: Some(tls), ..Config::default() };
-        let mut defaults = BTreeMap::from([("tls".to_owned(), "`null`".to_owned())]);
-        let value = |value: &Value| match value {
-            Value::String(text) if text.is_empty() => "required".to_owned(),
-            Value::String(text) => format!("`{text}`"),
-            other => format!("`{other}`"),
-        };
-        for (key, of) in serde_json::to_value(&config).unwrap().as_object().unwrap() {
-            match of.as_object() {
-                Some(keys) => {
-                    defaults.extend(keys.iter().map(|(inner, of)| (format!("{key}.{inner}"), value(of))));
-                }
-                None => drop(defaults.insert(key.clone(), value(of))),
-            }
-        }
-        let ranges: BTreeMap<&str, String> =
-            config.ranges().into_iter().map(|(key, _, min, max)| (key, format!("{min} to {max}"))).collect();
-        let page = include_str!("../../docs/extender.md");
-        let section = page.split("\n## ").find(|section| section.starts_with("Configuration")).unwrap_or_default();
-        let mut rows = BTreeMap::new();
-        for line in section.lines().filter(|line| line.starts_with("| `")) {
-            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-            let [key, default, range, meaning] = cells[..] else { panic!("four cells: {line}") };
-            assert!(!meaning.is_empty(), "{line}");
-            let key = key.trim_matches('`');
-            assert_eq!(range, ranges.get(key).map_or("", String::as_str), "{key}");
-            assert_eq!(rows.insert(key.to_owned(), default.to_owned()), None, "{key} has one row");
-        }
-        assert_eq!(rows, defaults);
     }
 
     #[test]

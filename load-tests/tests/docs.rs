@@ -25,6 +25,9 @@ use headroom_capacity::verdict::Reason;
 use headroom_extender::config::ConfigFile as _;
 use headroom_forecast::Series;
 use headroom_reach::{Cause, Endpoint, Ladder, Service};
+use headroom_shell::tls::Tls;
+use serde::Serialize;
+use serde_json::Value;
 
 #[test]
 fn every_reason_has_its_row() {
@@ -90,6 +93,48 @@ fn every_cause_has_its_row() {
         writeln!(table, "| `{stage}` | `{label}` | {} | {} |", cause.meaning(), cause.remedy()).unwrap();
     }
     check_table("docs/reachability.md", "causes", &table);
+}
+
+/// Leaves of a configuration by path, as YAML writes them.
+fn leaves(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                leaves(value, &path, into);
+            }
+        }
+        // What has no default is empty in the type's own.
+        Value::String(text) if text.is_empty() => drop(into.insert(path.to_owned(), "required".to_owned())),
+        Value::String(text) => drop(into.insert(path.to_owned(), format!("`{text}`"))),
+        other => drop(into.insert(path.to_owned(), format!("`{other}`"))),
+    }
+}
+
+#[test]
+fn the_pages_list_every_key_with_its_default_and_range() {
+    let tls = Tls { cert_file: "".into(), key_file: "".into(), client_ca_file: None };
+    let advisor = headroom_advisor::config::Config { tls: Some(tls.clone()), ..Default::default() };
+    check_keys(include_str!("../../docs/advisor.md"), &advisor, &advisor.bounds());
+    let extender = headroom_extender::config::Config { tls: Some(tls), ..Default::default() };
+    check_keys(include_str!("../../docs/extender.md"), &extender, &extender.bounds());
+}
+
+/// Holds the section "Configuration" of a page against a configuration that has every key.
+fn check_keys(page: &str, config: &impl Serialize, ranges: &BTreeMap<&str, String>) {
+    let mut defaults = BTreeMap::from([("tls".to_owned(), "`null`".to_owned())]);
+    leaves(&serde_json::to_value(config).unwrap(), "", &mut defaults);
+    let section = page.split("\n## ").find(|section| section.starts_with("Configuration")).unwrap_or_default();
+    let mut rows = BTreeMap::new();
+    for line in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [key, default, range, meaning] = cells[..] else { panic!("four cells: {line}") };
+        assert!(!meaning.is_empty(), "{line}");
+        let key = key.trim_matches('`');
+        assert_eq!(range, ranges.get(key).map_or("", String::as_str), "{key}");
+        assert_eq!(rows.insert(key.to_owned(), default.to_owned()), None, "{key} has one row");
+    }
+    assert_eq!(rows, defaults);
 }
 
 /// What stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.

@@ -1,5 +1,7 @@
 //! Which values may be used: ranges and lengths, as the comments of the fields state them.
 
+use std::collections::BTreeMap;
+
 use headroom_shell::config::{ConfigError, ConfigFile, within};
 
 use super::{Config, Expander};
@@ -38,6 +40,13 @@ impl ConfigFile for Config {
 }
 
 impl Config {
+    /// What is allowed of each key with bounds, as the documents have it: `1 to 100`, `1 to 100 characters`.
+    #[must_use]
+    pub fn bounds(&self) -> BTreeMap<&'static str, String> {
+        let ranges = ranges(self).into_iter().map(|(key, _, min, max)| (key, format!("{min} to {max}")));
+        ranges.chain(lengths(self).map(|(key, _, max)| (key, format!("1 to {max} characters")))).collect()
+    }
+
     /// What will not work although it may be so: sentences.
     #[must_use]
     pub fn warnings(&self) -> Vec<&'static str> {

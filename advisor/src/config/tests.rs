@@ -1,9 +1,6 @@
-use std::collections::BTreeMap;
-
 use headroom_shell::config::ConfigFile as _;
-use serde_json::Value;
 
-use super::{Config, Tls, check};
+use super::{Config, check};
 
 fn error(text: &str) -> String {
     Config::parse(text).unwrap_err().to_string()
@@ -68,46 +65,4 @@ fn each_range_holds_at_both_ends_and_no_further() {
             assert_eq!(error, format!("config: {key}: {value} is not in {min}..={max}"));
         }
     }
-}
-
-/// Leaves of a configuration by path, as YAML writes them.
-fn leaves(value: &Value, path: &str, into: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                leaves(value, &path, into);
-            }
-        }
-        // What has no default is empty in the type's own.
-        Value::String(text) if text.is_empty() => drop(into.insert(path.to_owned(), "required".to_owned())),
-        Value::String(text) => drop(into.insert(path.to_owned(), format!("`{text}`"))),
-        other => drop(into.insert(path.to_owned(), format!("`{other}`"))),
-    }
-}
-
-#[test]
-fn the_page_lists_every_key_with_its_default_and_range() {
-    let tls = Tls { cert_file: "".into(), key_file: "".into(), client_ca_file: None };
-    let config = Config { tls: Some(tls), ..Config::default() };
-    let mut defaults = BTreeMap::from([("tls".to_owned(), "`null`".to_owned())]);
-    leaves(&serde_json::to_value(&config).unwrap(), "", &mut defaults);
-    let ranges: BTreeMap<&str, String> = check::ranges(&config)
-        .into_iter()
-        .map(|(key, _, min, max)| (key, format!("{min} to {max}")))
-        .chain(check::lengths(&config).map(|(key, _, max)| (key, format!("1 to {max} characters"))))
-        .collect();
-
-    let page = include_str!("../../../docs/advisor.md");
-    let section = page.split("\n## ").find(|section| section.starts_with("Configuration")).unwrap_or_default();
-    let mut rows = BTreeMap::new();
-    for line in section.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [key, default, range, meaning] = cells[..] else { panic!("four cells: {line}") };
-        assert!(!meaning.is_empty(), "{line}");
-        let key = key.trim_matches('`');
-        assert_eq!(range, ranges.get(key).map_or("", String::as_str), "{key}");
-        assert_eq!(rows.insert(key.to_owned(), default.to_owned()), None, "{key} has one row");
-    }
-    assert_eq!(rows, defaults);
 }

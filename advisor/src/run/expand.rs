@@ -18,14 +18,12 @@ use tonic::{Code, Request, Status};
 use super::core::Core;
 use crate::autoscaler::Version;
 use crate::cloudwatch::figures::max_age;
-use crate::expander::{Answer, Asked, Outcome, Rules, decide, read};
+use crate::expander::{Answer, Asked, MOST_BYTES, Outcome, Rules, decide, read};
 use crate::metrics::expander::{Unanswered, Unjudged};
 
 /// The gRPC service's name.
 pub(super) const SERVICE: &str = SERVICE_NAME;
 
-/// Cluster Autoscaler sends 5,000 pods of 10 KB for each of several groups in one message, and sets no limit of its own to it.
-const MOST_BYTES: usize = 256 << 20;
 /// Calls at once: one Cluster Autoscaler makes one, and each may take as much memory as its message.
 const AT_ONCE: usize = 2;
 /// Groups of an answer that are written to the log.

@@ -11,16 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use bytes::BytesMut;
 use clap::Args;
-use headroom_advisor::expander::{GroupRoom, Held, Landing, Rooms, Rules, SubnetRoom, Units, decide, read};
+use headroom_advisor::expander::{GroupRoom, Held, Landing, MOST_BYTES, Rooms, Rules, SubnetRoom, Units, decide, read};
 use headroom_capacity::ids::SubnetId;
 use headroom_capacity::time::Time;
 use headroom_proto::grpcplugin::{BestOptionsRequest, Option as Group};
 use prost::Message;
 
 use super::machine::Machine;
-
-/// As much as the advisor takes of one message.
-const MOST_BYTES: usize = 256 << 20;
 
 /// How large the request is.
 #[derive(Clone, Copy, Debug, Args)]
