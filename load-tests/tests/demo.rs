@@ -83,6 +83,10 @@ async fn a_fragmented_subnet_counts_by_its_free_prefixes() {
     let (without, with) = (plain.report.totals, headroom.report.totals);
     assert_eq!(with.with_ip, 48, "{headroom:#?}");
     assert!(without.hanging > 0 && 2 * with.hanging < without.hanging, "{plain:#?} {headroom:#?}");
+    // What is not attached yet is promised to nobody.
+    let now = outcome_with("prefix-fragmented", Mode::Headroom, &Options { policy: Policy::Now, ..options() }).await;
+    let totals = now.report.totals;
+    assert_eq!((totals.bound, totals.with_ip, totals.hanging), (48, 48, 0), "{now:#?}");
 }
 
 /// No table knows the type; EC2 does, and the advisor tells.
